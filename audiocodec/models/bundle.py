@@ -1,0 +1,81 @@
+"""Model folders: `config.yaml` and `codec.safetensors` are all that a codec is. No pickle."""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from audiocodec import config as configuration
+from audiocodec.errors import ConfigError, ModelError
+from audiocodec.files import atomic_folder
+from audiocodec.models.codec import Codec
+from audiocodec.models.config import CodecConfig
+
+ASSETS = Path(__file__).parent.parent / "assets"
+DEFAULT_MODEL = "speech_24k"
+CONFIG_FILE, WEIGHTS_FILE = "config.yaml", "codec.safetensors"
+
+
+def shipped_models() -> list[str]:
+    """The names of the models inside the package."""
+    return sorted(path.parent.name for path in ASSETS.glob(f"*/{WEIGHTS_FILE}"))
+
+
+def model_folder(path_or_name: str | Path) -> Path:
+    """The folder of a shipped model's name or of a path.
+
+    Raises:
+        ModelError: neither a shipped name nor a folder with both files.
+    """
+    shipped = ASSETS / path_or_name
+    folder = shipped if str(path_or_name) in shipped_models() else Path(path_or_name)
+    for name in (CONFIG_FILE, WEIGHTS_FILE):
+        if not (folder / name).is_file():
+            raise ModelError(
+                f"model {str(path_or_name)!r}: no {folder / name}; give a model folder or one of: "
+                f"{', '.join(shipped_models())}"
+            )
+    return folder
+
+
+def load_codec(path_or_name: str | Path = DEFAULT_MODEL, device: str = "cpu") -> Codec:
+    """A codec from a shipped model's name or a model folder, ready to encode and decode.
+
+    Raises:
+        ModelError: the folder is missing, incomplete, damaged or contradicts itself.
+    """
+    folder = model_folder(path_or_name)
+    try:
+        config = configuration.load_config(CodecConfig, folder / CONFIG_FILE)
+    except ConfigError as error:
+        raise ModelError(f"model {str(path_or_name)!r}: {error}") from None
+    try:
+        tensors = load_file(folder / WEIGHTS_FILE)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{folder / WEIGHTS_FILE}: not readable as safetensors: {error}") from None
+    codec = Codec(config, name=folder.resolve().name)
+    try:
+        codec.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(f"{folder}: weights do not fit config.yaml: {reason}") from None
+    try:
+        return codec.to(device).eval().requires_grad_(False)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(
+            f"device {device!r} cannot be used: {str(error).splitlines()[0]}"
+        ) from None
+
+
+def save_codec(codec: Codec, folder: str | Path, half: bool = False) -> None:
+    """Write a model folder, whole or not at all; `half` stores float16, at half the size."""
+    dtype = torch.float16 if half else torch.float32
+    tensors = {
+        name: tensor.detach().to("cpu", dtype).contiguous()
+        for name, tensor in codec.state_dict().items()
+    }
+    with atomic_folder(folder) as temporary:
+        text = configuration.dump_yaml(codec.config)
+        (temporary / CONFIG_FILE).write_text(text, encoding="utf-8")
+        save_file(tensors, temporary / WEIGHTS_FILE)

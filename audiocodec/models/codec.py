@@ -1,0 +1,258 @@
+"""The codec: encoder, quantizer and decoder over waveforms of any length, alone or in batches.
+
+Codes do not depend on what else is in the batch, on how the signal is cut into blocks or on the
+number of threads: encoding runs in float64, where rounding differences between such runs (1e-15)
+are too small to move a latent across a boundary between two codes. Decoding runs in float32.
+"""
+
+import copy
+import hashlib
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from audiocodec import audio
+from audiocodec.errors import AudioError, CodeFileError, ConfigError
+from audiocodec.models.config import CodecConfig
+from audiocodec.modules import DECODERS, ENCODERS
+from audiocodec.modules.streaming import StreamState
+from audiocodec.quantization import QUANTIZERS
+from audiocodec.quantization.base import Quantized, Quantizer
+
+_BLOCK_FRAMES = 2048  # frames of the whole batch that run at once: bounds the working memory
+
+
+class CodecOutput(NamedTuple):
+    """waveform: (batch, 1, time), as long as the input; quantized: None when not quantizing."""
+
+    waveform: Tensor
+    quantized: Quantized | None
+
+
+class Codec(nn.Module):
+    """A neural audio codec; see `load_codec` to get a trained one."""
+
+    def __init__(self, config: CodecConfig, name: str = "unnamed") -> None:
+        super().__init__()
+        self.config, self.name = config, name
+        self.sample_rate, self.hop_length = config.sample_rate, config.hop_length
+        self.encoder: Any = ENCODERS.build(config.encoder, config.latent_dim)
+        self.quantizer: Quantizer = QUANTIZERS.build(config.quantizer, config.latent_dim)
+        self.decoder: Any = DECODERS.build(config.decoder, config.latent_dim, self.hop_length)
+        self._exact: tuple[object, Any, Any] | None = None
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second."""
+        return self.sample_rate / self.hop_length
+
+    @property
+    def codebook_sizes(self) -> tuple[int, ...]:
+        return self.quantizer.codebook_sizes
+
+    @property
+    def num_quantizers(self) -> int:
+        return self.quantizer.num_quantizers
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    @property
+    def latency_samples(self) -> int:
+        """Samples received before the first sample of a frame can be heard, minus one."""
+        delay: int = self.decoder.delay
+        return (delay + 1) * self.hop_length
+
+    def bitrate(self, num_quantizers: int | None = None) -> float:
+        """Nominal bits/s of codes of `num_quantizers` (default: all) stages."""
+        sizes = self.codebook_sizes[: self._stages(num_quantizers)]
+        return self.frame_rate * sum(math.log2(size) for size in sizes)
+
+    @property
+    def weight_hash(self) -> str:
+        """16 hexadecimal digits that name the configuration and weights (SHA-256)."""
+        digest = hashlib.sha256(repr(self.config).encode())
+        for name, tensor in sorted(self.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().float().contiguous().numpy().data)
+        return digest.hexdigest()[:16]
+
+    def forward(
+        self,
+        waveform: Tensor,
+        num_quantizers: int | Tensor | None = None,
+        quantize: bool = True,
+    ) -> CodecOutput:
+        """Reconstruct with gradients (batch, 1, time); without `quantize`, an autoencoder."""
+        num_samples = waveform.shape[-1]
+        latent = self.encoder(_pad_to_hop(waveform, self.hop_length))
+        quantized = self.quantizer(latent, num_quantizers) if quantize else None
+        latent = latent if quantized is None else quantized.latent
+        delay = self.decoder.delay
+        output = self.decoder(F.pad(latent, (0, delay)))[..., delay * self.hop_length :]
+        return CodecOutput(output[..., :num_samples], quantized)
+
+    @torch.inference_mode()
+    def encode(
+        self,
+        waveform: Tensor | np.ndarray,
+        sample_rate: int | None = None,
+        *,
+        num_samples: Tensor | None = None,
+        num_quantizers: int | None = None,
+    ) -> Tensor:
+        """Codes of a waveform.
+
+        Args:
+            waveform: (time,), (batch, time) or (batch, 1, time), float, nominally -1..1.
+            sample_rate: of the waveform in Hz; resampled if it is not the codec's.
+            num_samples: (batch,) lengths of the rows when shorter ones are padded; what lies
+                beyond is ignored. At the waveform's own rate.
+            num_quantizers: stages to use, default all.
+
+        Returns:
+            int64 (num_quantizers, frames) for one waveform, else (batch, num_quantizers, frames);
+            frames = ceil(time / hop_length).
+
+        Raises:
+            AudioError: an empty or non-finite waveform, or a shape other than these.
+        """
+        stages = self._stages(num_quantizers)
+        batch, single = self._waveform_batch(waveform)
+        if num_samples is not None:
+            lengths = num_samples.to(batch.device).view(-1, 1, 1)
+            batch = batch.masked_fill(
+                torch.arange(batch.shape[-1], device=lengths.device) >= lengths, 0
+            )
+        if sample_rate is not None and sample_rate != self.sample_rate:
+            resampled = audio.resample(batch.cpu().numpy(), sample_rate, self.sample_rate)
+            batch = torch.from_numpy(resampled).to(self.device)
+        encoder, quantizer = self._exact_encoder()
+        padded = _pad_to_hop(batch, self.hop_length).to(quantizer_dtype(self.device))
+
+        def step(piece: Tensor, state: StreamState | None) -> Tensor:
+            codes: Tensor = quantizer.encode(encoder(piece, state), stages)
+            return codes
+
+        codes = self._in_blocks(step, padded, self.hop_length, encoder.causal)
+        return codes[0] if single else codes
+
+    @torch.inference_mode()
+    def decode(self, codes: Tensor | np.ndarray, num_samples: int | Tensor | None = None) -> Tensor:
+        """Waveform of codes; codes of fewer stages than the model has give a lower bitrate.
+
+        Args:
+            codes: (num_quantizers, frames) or (batch, num_quantizers, frames), integers.
+            num_samples: exact length of the output, one for all or (batch,); default all frames.
+                Rows end at their own length and are silent after it.
+
+        Returns:
+            float32 (time,) for one code sequence, else (batch, 1, time).
+
+        Raises:
+            CodeFileError: codes out of range or of a shape other than these.
+        """
+        batch, single = self._code_batch(codes)
+        frames = batch.shape[-1]
+        lengths = torch.as_tensor(frames * self.hop_length if num_samples is None else num_samples)
+        lengths = lengths.to(self.device).expand(batch.shape[0]).view(-1, 1, 1)
+        latent = self.quantizer.decode(batch)
+        ends = -(-lengths // self.hop_length)
+        latent = latent.masked_fill(torch.arange(frames, device=self.device) >= ends, 0)
+        delay = self.decoder.delay
+        padded = F.pad(latent, (0, delay))
+        waveform = self._in_blocks(self.decoder, padded, 1, self.decoder.causal)
+        longest = int(lengths.max())
+        waveform = waveform[..., delay * self.hop_length :][..., :longest]
+        beyond = torch.arange(waveform.shape[-1], device=self.device) >= lengths
+        waveform = waveform.masked_fill(beyond, 0)
+        return waveform[0, 0] if single else waveform
+
+    def reconstruct(self, waveform: Tensor, num_quantizers: int | None = None) -> Tensor:
+        """`decode(encode(waveform))` of the waveform's exact length and shape."""
+        codes = self.encode(waveform, num_quantizers=num_quantizers)
+        return self.decode(codes, num_samples=waveform.shape[-1]).view(waveform.shape)
+
+    def _stages(self, num_quantizers: int | None) -> int:
+        if num_quantizers is None:
+            return self.num_quantizers
+        if not 1 <= num_quantizers <= self.num_quantizers:
+            raise ConfigError(
+                f"{num_quantizers} quantizers asked for; {self.name} has 1 to {self.num_quantizers}"
+            )
+        return num_quantizers
+
+    def _waveform_batch(self, waveform: Tensor | np.ndarray) -> tuple[Tensor, bool]:
+        tensor = torch.as_tensor(waveform)
+        single = tensor.dim() == 1
+        if tensor.dim() == 2:
+            tensor = tensor.unsqueeze(1)
+        elif single:
+            tensor = tensor[None, None]
+        if tensor.dim() != 3 or tensor.shape[1] != 1 or not tensor.is_floating_point():
+            raise AudioError(
+                f"waveform is {tuple(tensor.shape)} {tensor.dtype}; give floats of shape (time,), "
+                "(batch, time) or (batch, 1, time)"
+            )
+        if tensor.shape[-1] == 0 or tensor.shape[0] == 0:
+            raise AudioError("waveform is empty; there is nothing to encode")
+        if not torch.isfinite(tensor).all():
+            raise AudioError("waveform has NaN or infinite samples")
+        return tensor.to(self.device), single
+
+    def _code_batch(self, codes: Tensor | np.ndarray) -> tuple[Tensor, bool]:
+        tensor = torch.as_tensor(
+            np.asarray(codes, dtype=np.int64) if isinstance(codes, np.ndarray) else codes
+        )
+        single = tensor.dim() == 2
+        batch = tensor.unsqueeze(0) if single else tensor
+        if batch.dim() != 3 or not 1 <= batch.shape[1] <= self.num_quantizers or batch.numel() == 0:
+            raise CodeFileError(
+                f"codes have shape {tuple(tensor.shape)}; {self.name} decodes (quantizers, frames) "
+                f"or (batch, quantizers, frames) with 1 to {self.num_quantizers} quantizers"
+            )
+        batch = batch.to(self.device, torch.int64)
+        sizes = torch.tensor(self.codebook_sizes[: batch.shape[1]], device=self.device).view(
+            1, -1, 1
+        )
+        if (batch < 0).any() or (batch >= sizes).any():
+            raise CodeFileError(
+                f"codes lie outside the codebooks of {self.name}: {self.codebook_sizes}"
+            )
+        return batch, single
+
+    def _in_blocks(
+        self, step: Callable[[Tensor, Any], Tensor], x: Tensor, unit: int, causal: bool
+    ) -> Tensor:
+        """`step` over the last axis of `x` in blocks of whole `unit`s, as one stream."""
+        block = max(1, _BLOCK_FRAMES // x.shape[0]) * unit
+        if not causal or x.shape[-1] <= block:
+            return step(x, None)
+        state = StreamState()
+        return torch.cat([step(piece, state) for piece in x.split(block, dim=-1)], dim=-1)
+
+    def _exact_encoder(self) -> tuple[Any, Any]:
+        """Encoder and quantizer in the encoding precision, rebuilt when a weight has changed."""
+        tensors = [*self.encoder.state_dict().values(), *self.quantizer.state_dict().values()]
+        version = tuple((tensor.data_ptr(), tensor._version) for tensor in tensors)
+        if self._exact is None or self._exact[0] != version:
+            dtype = quantizer_dtype(self.device)
+            encoder = copy.deepcopy(self.encoder).to(dtype).eval()
+            quantizer = copy.deepcopy(self.quantizer).to(dtype).eval()
+            self._exact = (version, encoder, quantizer)
+        return self._exact[1], self._exact[2]
+
+
+def quantizer_dtype(device: torch.device) -> torch.dtype:
+    """float64 wherever the device has it."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+def _pad_to_hop(waveform: Tensor, hop_length: int) -> Tensor:
+    return F.pad(waveform, (0, -waveform.shape[-1] % hop_length))

@@ -1,0 +1,32 @@
+"""The configuration of a codec: one component each, sizes derived from one another."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from audiocodec.config import one_of
+from audiocodec.errors import ConfigError
+from audiocodec.modules import DECODERS, ENCODERS
+from audiocodec.modules.causal import CausalDecoderConfig, CausalEncoderConfig
+from audiocodec.quantization import QUANTIZERS
+from audiocodec.quantization.residual import ResidualSimVQConfig
+
+
+@dataclass(frozen=True)
+class CodecConfig:
+    sample_rate: int = 24_000  # Hz
+    latent_dim: int = 64
+    encoder: Any = one_of(ENCODERS, CausalEncoderConfig())
+    quantizer: Any = one_of(QUANTIZERS, ResidualSimVQConfig())
+    decoder: Any = one_of(DECODERS, CausalDecoderConfig())
+
+    def __post_init__(self) -> None:
+        if self.sample_rate <= 0:
+            raise ConfigError(f"codec.sample_rate is {self.sample_rate}; give it in Hz, e.g. 24000")
+        if self.latent_dim < 1:
+            raise ConfigError(f"codec.latent_dim is {self.latent_dim}; give 1 or more")
+
+    @property
+    def hop_length(self) -> int:
+        """Samples per frame."""
+        hop_length: int = self.encoder.hop_length
+        return hop_length

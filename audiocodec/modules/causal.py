@@ -1,0 +1,137 @@
+"""The "causal" pair: strided convolutions and ConvNeXt blocks up, ConvNeXt blocks and a head down.
+
+No attention, no group norm, no statistic over time: batch = single, chunked = whole and streamed =
+offline hold by construction. Layers work on (batch, time, channels); the order turns at the border.
+"""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from audiocodec.config import one_of
+from audiocodec.errors import ConfigError
+from audiocodec.modules.conv import CausalConv
+from audiocodec.modules.convnext import ConvNextStack
+from audiocodec.modules.heads import HEADS, IstftHeadConfig, mdct_basis
+from audiocodec.modules.streaming import StreamState
+
+
+@dataclass(frozen=True)
+class CausalEncoderConfig:
+    """Stages of a strided convolution (kernel 2 * stride) and ConvNeXt blocks at the new rate."""
+
+    strides: tuple[int, ...] = (40, 4, 2)
+    channels: tuple[int, ...] = (96, 192, 384)
+    blocks: tuple[int, ...] = (1, 2, 4)
+    kernel_size: int = 7  # of the depthwise convolutions, in frames of their stage
+    expansion: int = 3
+    mdct_start: bool = False  # the first kernels start as an MDCT (as many as fit)
+    compression: float = 30.0  # asinh(c x) / asinh(c) after the first convolution; 0: none
+
+    def __post_init__(self) -> None:
+        if not len(self.strides) == len(self.channels) == len(self.blocks) > 0:
+            raise ConfigError("encoder.strides, channels and blocks must have the same length")
+        if min(*self.strides, *self.channels, 1) < 1 or min(self.blocks) < 0:
+            raise ConfigError("encoder.strides and channels must be positive, blocks not negative")
+
+    @property
+    def hop_length(self) -> int:
+        return prod(self.strides)
+
+
+class CausalEncoder(nn.Module):
+    """Waveform (batch, 1, time) to latent (batch, latent_dim, frames); time is whole hops.
+
+    The latent has unit variance over its dimensions in every frame: a bounded target for the
+    quantizer, which neither shrinking nor growing can make easier.
+    """
+
+    causal = True
+
+    def __init__(self, config: CausalEncoderConfig, latent_dim: int) -> None:
+        super().__init__()
+        self.config, self.latent_dim, self.hop_length = config, latent_dim, config.hop_length
+        widths = (1, *config.channels)
+        self.downsample = nn.ModuleList(
+            CausalConv(widths[i], widths[i + 1], 2 * stride, stride)
+            for i, stride in enumerate(config.strides)
+        )
+        self.stacks = nn.ModuleList(
+            ConvNextStack(width, depth, kernel_size=config.kernel_size, expansion=config.expansion)
+            for width, depth in zip(config.channels, config.blocks, strict=True)
+        )
+        self.norm = nn.LayerNorm(widths[-1], eps=1e-6)
+        self.project = nn.Linear(widths[-1], latent_dim)
+        if config.mdct_start:
+            self._start_as_mdct()
+
+    @torch.no_grad()
+    def _start_as_mdct(self) -> None:
+        first: Any = self.downsample[0]
+        rows = min(first.linear.out_features, first.stride)
+        first.linear.weight[:rows] = mdct_basis(first.stride)[:rows]
+        first.linear.bias.zero_()
+
+    def forward(self, waveform: Tensor, state: StreamState | None = None) -> Tensor:
+        x = waveform.transpose(1, 2)  # (batch, time, 1)
+        for index, (downsample, stack) in enumerate(zip(self.downsample, self.stacks, strict=True)):
+            x = downsample(x, state).to(self.norm.weight.dtype)  # the skip path is never half
+            if index == 0 and self.config.compression:
+                x = _compress(x, self.config.compression)
+            x = stack(x, state)
+        latent = self.project(self.norm(x)).to(self.norm.weight.dtype)
+        return F.layer_norm(latent, (self.latent_dim,)).transpose(1, 2)
+
+
+def _compress(x: Tensor, strength: float) -> Tensor:
+    # Speech spectra span 80 dB; the layers after this one should not.
+    full = torch.tensor(strength, dtype=torch.float64).asinh().item()
+    return torch.asinh(strength * x) / full
+
+
+@dataclass(frozen=True)
+class CausalDecoderConfig:
+    channels: int = 512
+    blocks: int = 6
+    kernel_size: int = 7
+    expansion: int = 3
+    lookahead: int = 0  # future frames that each frame may see; latency grows with it
+    head: Any = one_of(HEADS, IstftHeadConfig())
+
+    def __post_init__(self) -> None:
+        if self.lookahead < 0:
+            raise ConfigError(f"decoder.lookahead is {self.lookahead}; give 0 or more frames")
+
+
+class CausalDecoder(nn.Module):
+    """Latent (batch, latent_dim, frames) to waveform blocks (batch, 1, frames * hop_length).
+
+    Causal in both directions of thought: the blocks come out `delay` frames late, so callers push
+    `delay` zero frames after the last one and drop as many blocks from the start.
+    """
+
+    causal = True
+
+    def __init__(self, config: CausalDecoderConfig, latent_dim: int, hop_length: int) -> None:
+        super().__init__()
+        self.embed = CausalConv(latent_dim, config.channels, config.kernel_size)
+        self.norm_in = nn.LayerNorm(config.channels, eps=1e-6)
+        self.stack = ConvNextStack(
+            config.channels,
+            config.blocks,
+            kernel_size=config.kernel_size,
+            expansion=config.expansion,
+        )
+        self.norm_out = nn.LayerNorm(config.channels, eps=1e-6)
+        self.head = HEADS.build(config.head, config.channels, hop_length)
+        self.delay: int = config.lookahead + self.head.delay
+
+    def forward(self, latent: Tensor, state: StreamState | None = None) -> Tensor:
+        x = self.embed(latent.transpose(1, 2), state)  # (batch, frames, channels)
+        x = self.norm_in(x.to(self.norm_in.weight.dtype))
+        waveform: Tensor = self.head(self.norm_out(self.stack(x, state)), state)
+        return waveform.unsqueeze(1)

@@ -1,0 +1,51 @@
+"""Shared fixtures: small untrained models and the shipped speech. No test reads anything else."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: tiny models lose time to threads
+
+import numpy as np
+import pytest
+import torch
+
+from audiocodec import config as configuration
+from audiocodec.audio import read_waveform
+from audiocodec.models.bundle import save_codec
+from audiocodec.models.codec import Codec
+from audiocodec.models.config import CodecConfig
+
+SAMPLES = Path(__file__).parent.parent / "audiocodec" / "assets" / "speech_samples"
+
+
+def build_codec(seed: int = 0, **options: object) -> Codec:
+    """A codec of a few thousand weights whose quantizer was started from noise."""
+    values = {
+        "latent_dim": 8,
+        "encoder": {"kind": "causal", "strides": [40, 4, 2], "channels": [8, 16, 24], "blocks": [1, 1, 1]},
+        "quantizer": {"kind": "residual", "num_quantizers": 3, "codebook_size": 16},
+        "decoder": {"kind": "causal", "channels": 24, "blocks": 2, "head": {"kind": "mdct"}},
+    } | options
+    torch.manual_seed(seed)
+    codec = Codec(configuration.from_dict(CodecConfig, values), name="tiny").eval()
+    with torch.no_grad():
+        codec.quantizer.initialize(codec.encoder(0.1 * torch.randn(4, 1, 30 * codec.hop_length)))
+    return codec.requires_grad_(False)
+
+
+@pytest.fixture
+def tiny_codec() -> Codec:
+    return build_codec()
+
+
+@pytest.fixture(scope="session")
+def tiny_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    save_codec(build_codec(), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def speech() -> np.ndarray:
+    """One shipped utterance, (time,) float32 at 24 kHz."""
+    return read_waveform(sorted(SAMPLES.glob("*/*.*") or SAMPLES.glob("*.*"))[0], 24_000)[0]

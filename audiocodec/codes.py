@@ -1,0 +1,53 @@
+"""Code files: the format is chosen by the suffix when writing and recognised when reading."""
+
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from audiocodec.containers import npy
+from audiocodec.containers.metadata import CodesMetadata
+from audiocodec.errors import CodeFileError
+from audiocodec.files import atomic_path
+
+__all__ = ["CODE_SUFFIXES", "CodesMetadata", "read_codes", "read_codes_from", "write_codes"]
+
+CODE_SUFFIXES = (".npy",)
+
+
+def write_codes(path: str | Path, codes: np.ndarray, metadata: CodesMetadata) -> None:
+    """Write codes and what is needed to decode them, whole or not at all.
+
+    Args:
+        path: with one of `CODE_SUFFIXES`.
+        codes: integers (num_quantizers, frames) or (channels, num_quantizers, frames).
+
+    Raises:
+        CodeFileError: codes that contradict the metadata.
+        CodecError: the file cannot be written.
+    """
+    if Path(path).suffix not in CODE_SUFFIXES:
+        raise CodeFileError(f"{path}: a code file ends in {' or '.join(CODE_SUFFIXES)}")
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        npy.write(file, codes, metadata)
+
+
+def read_codes(path: str | Path) -> tuple[np.ndarray, CodesMetadata]:
+    """Codes in the smallest unsigned type, checked against their metadata and checksum.
+
+    Raises:
+        CodeFileError: missing, damaged, hostile, newer than this program, or no code file.
+    """
+    try:
+        with open(path, "rb") as file:
+            return read_codes_from(file, str(path))
+    except OSError as error:
+        raise CodeFileError(f"{path}: cannot read: {error.strerror or error}") from None
+
+
+def read_codes_from(file: BinaryIO, where: str) -> tuple[np.ndarray, CodesMetadata]:
+    """`read_codes` of an open file or pipe, called `where` in messages."""
+    try:
+        return npy.read(file)
+    except CodeFileError as error:
+        raise CodeFileError(f"{where}: {error}") from None

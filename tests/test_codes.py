@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiocodec.codes import CodesMetadata, read_codes, write_codes
-from audiocodec.errors import CodeFileError, CodecError
+from audiocodec.errors import CodecError, CodeFileError
 
 METADATA = CodesMetadata(
     model="tiny",
@@ -120,7 +120,7 @@ def test_sizes_beyond_the_file_allocate_nothing(tmp_path):
         b"\x93NUMPY\x02\x00" + struct.pack("<I", 0xFFFFFFFF) + text,
     ):
         (tmp_path / "a.npy").write_bytes(header)
-        with pytest.raises(CodeFileError, match="truncated|claims"):
+        with pytest.raises(CodeFileError, match=r"truncated|claims"):
             read_codes(tmp_path / "a.npy")
 
 
@@ -129,7 +129,7 @@ def test_a_newer_version_is_named_in_one_line(tmp_path):
     body = bytearray(written(path)[:-4])
     body[-16:-12] = struct.pack("<I", 7)
     path.write_bytes(with_valid_checksum(bytes(body)))
-    with pytest.raises(CodeFileError, match="version 7 is unknown.*upgrade"):
+    with pytest.raises(CodeFileError, match=r"version 7 is unknown.*upgrade"):
         read_codes(path)
 
 

@@ -1,0 +1,56 @@
+"""Arguments that several commands share."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from audiocodec.models.transcoder import Transcoder
+
+
+def add_path_arguments(parser: argparse.ArgumentParser, kind: str, output: str) -> None:
+    """The positional arguments and options of every batch command."""
+    parser.add_argument(
+        "inputs", nargs="+", metavar="IN", help=f"{kind} file, folder, list (*.scp) or - (stdin)"
+    )
+    parser.add_argument("output", metavar="OUT", help=f"{output} file, folder or - (stdout)")
+    parser.add_argument(
+        "--skip-existing", action="store_true", help="leave outputs that exist as they are"
+    )
+    parser.add_argument(
+        "--jobs", type=positive, default=2, metavar="N", help="threads that read and write files"
+    )
+    parser.add_argument(
+        "--batch-seconds",
+        type=float,
+        metavar="S",
+        help="audio to run at once (default: one file on the CPU, 600 elsewhere)",
+    )
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which model, where, and with how many threads."""
+    parser.add_argument(
+        "--model", metavar="M", help="name of a shipped model or a model folder (default: shipped)"
+    )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps (default: cpu)")
+    parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads of the model")
+
+
+def positive(text: str) -> int:
+    """An argparse type: a whole number of 1 or more."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return value
+
+
+def load_transcoder(args: argparse.Namespace) -> "Transcoder":
+    """The model that the arguments name; imports torch."""
+    import torch
+
+    from audiocodec.models.bundle import DEFAULT_MODEL, load_codec
+    from audiocodec.models.transcoder import Transcoder
+
+    if args.threads is not None:
+        torch.set_num_threads(args.threads)
+    return Transcoder(load_codec(args.model or DEFAULT_MODEL, args.device))

@@ -1,0 +1,50 @@
+"""`codec decode`: code files to audio files of exactly the encoded length and sample rate."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from audiocodec.audio import write_waveform
+from audiocodec.cli import arguments, batch
+from audiocodec.cli.paths import STANDARD, Item, output_file, plan
+from audiocodec.codes import CODE_SUFFIXES, read_codes, read_codes_from
+from audiocodec.errors import ConfigError
+
+if TYPE_CHECKING:
+    from audiocodec.models.transcoder import Decoded
+
+_FORMATS = ("wav", "flac", "ogg")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `codec decode`."""
+    arguments.add_path_arguments(parser, "code", "audio")
+    arguments.add_model_arguments(parser)
+    parser.add_argument(
+        "--format", choices=_FORMATS, default="wav", help="of the files in a folder (default: wav)"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Decode everything that the arguments name."""
+    todo = plan(args.inputs, args.output, CODE_SUFFIXES, f".{args.format}", "wav.scp")
+    for item in todo.items[: todo.single]:
+        if str(item.target) != STANDARD and item.target.suffix.lower()[1:] not in _FORMATS:
+            raise ConfigError(f"{item.target}: audio can be written as {', '.join(_FORMATS)}")
+    transcoder = arguments.load_transcoder(args)
+    from audiocodec.models.transcoder import Coded
+
+    def load(item: Item) -> Coded:
+        if str(item.source) == STANDARD:
+            codes, metadata = read_codes_from(sys.stdin.buffer, "stdin")
+        else:
+            codes, metadata = read_codes(item.source)
+        transcoder.check(metadata, str(item.source))
+        return Coded(codes, metadata)
+
+    def save(item: Item, decoded: "Decoded") -> None:
+        with output_file(item.target, f".{args.format}") as path:
+            write_waveform(path, decoded.restored(), decoded.metadata.source_sample_rate)
+
+    pipeline = batch.Pipeline(load, transcoder.decode, save, lambda coded: coded.metadata.duration)
+    batch.run(todo, pipeline, args)

@@ -1,0 +1,53 @@
+"""`codec encode`: audio files to code files."""
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from audiocodec.audio import AUDIO_SUFFIXES
+from audiocodec.cli import arguments, batch
+from audiocodec.cli.paths import STANDARD, Item, input_file, output_file, plan
+from audiocodec.codes import CODE_SUFFIXES, write_codes
+from audiocodec.errors import ConfigError
+
+if TYPE_CHECKING:
+    from audiocodec.models.transcoder import Coded, Sound
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `codec encode`."""
+    arguments.add_path_arguments(parser, "audio", "code")
+    arguments.add_model_arguments(parser)
+    parser.add_argument(
+        "--num-quantizers",
+        type=arguments.positive,
+        metavar="N",
+        help="stages to keep (default: all)",
+    )
+    parser.add_argument(
+        "--keep-channels", action="store_true", help="code every channel; default: mix them down"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Encode everything that the arguments name."""
+    todo = plan(args.inputs, args.output, AUDIO_SUFFIXES, ".npy", "codes.scp")
+    for item in todo.items[: todo.single]:
+        if str(item.target) != STANDARD and item.target.suffix not in CODE_SUFFIXES:
+            raise ConfigError(f"{item.target}: a code file ends in {' or '.join(CODE_SUFFIXES)}")
+    transcoder = arguments.load_transcoder(args)
+    transcoder.codec.bitrate(args.num_quantizers)  # refuses more stages than the model has
+
+    def load(item: Item) -> "Sound":
+        with input_file(item.source) as path:
+            return transcoder.read(path, args.keep_channels)
+
+    def compute(sounds: Sequence["Sound"]) -> Sequence["Coded"]:
+        return transcoder.encode(sounds, args.num_quantizers, args.keep_channels)
+
+    def save(item: Item, coded: "Coded") -> None:
+        with output_file(item.target, ".npy") as path:
+            write_codes(path, coded.codes, coded.metadata)
+
+    pipeline = batch.Pipeline(load, compute, save, lambda sound: sound.duration)
+    batch.run(todo, pipeline, args)

@@ -1,0 +1,51 @@
+"""What a batch has done: a bar on a terminal, one line per failure, one line in the end."""
+
+import sys
+import time
+
+from tqdm import tqdm
+
+from audiocodec.cli.paths import Item
+from audiocodec.errors import CodecError, PartialFailure
+
+
+class Progress:
+    """What has been done, as a bar when stderr is a terminal and one line in the end."""
+
+    def __init__(self, total: int, skipped: int) -> None:
+        self.total, self.skipped, self.done, self.failed, self.seconds = total, skipped, 0, 0, 0.0
+        self.bar = tqdm(
+            total=total, initial=skipped, unit="file", leave=False, disable=not sys.stderr.isatty()
+        )
+        self.start = time.monotonic()
+
+    def add(self, seconds: float) -> None:
+        """One more file, with `seconds` of audio, is done."""
+        self.done += 1
+        self.seconds += seconds
+        self.bar.set_postfix_str(self._speed(), refresh=False)
+        self.bar.update()
+
+    def fail(self, item: Item, error: BaseException) -> None:
+        """Report that a file failed; the error of a library becomes one line, too."""
+        self.failed += 1
+        text = str(error) if isinstance(error, CodecError) else f"{type(error).__name__}: {error}"
+        text = " ".join(text.split())
+        where = "" if str(item.source) in text else f"{item.source}: "
+        tqdm.write(f"codec: error: {where}{text}", file=sys.stderr)
+        self.bar.update()
+
+    def finish(self) -> None:
+        """Say what was done; raises PartialFailure if something was not."""
+        self.bar.close()
+        skipped = f", {self.skipped} were there already" if self.skipped else ""
+        print(
+            f"codec: {self.done} of {self.total} files done{skipped}; {self._speed()}",
+            file=sys.stderr,
+        )
+        if self.failed:
+            raise PartialFailure(f"{self.failed} of {self.total} files failed")
+
+    def _speed(self) -> str:
+        elapsed = max(time.monotonic() - self.start, 1e-9)
+        return f"{self.seconds / 3600:.2f} h of audio, {self.seconds / elapsed:.0f} x real time"

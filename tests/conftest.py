@@ -22,7 +22,12 @@ def build_codec(seed: int = 0, **options: object) -> Codec:
     """A codec of a few thousand weights whose quantizer was started from noise."""
     values = {
         "latent_dim": 8,
-        "encoder": {"kind": "causal", "strides": [40, 4, 2], "channels": [8, 16, 24], "blocks": [1, 1, 1]},
+        "encoder": {
+            "kind": "causal",
+            "strides": [40, 4, 2],
+            "channels": [8, 16, 24],
+            "blocks": [1, 1, 1],
+        },
         "quantizer": {"kind": "residual", "num_quantizers": 3, "codebook_size": 16},
         "decoder": {"kind": "causal", "channels": 24, "blocks": 2, "head": {"kind": "mdct"}},
     } | options

@@ -68,14 +68,18 @@ def load_codec(path_or_name: str | Path = DEFAULT_MODEL, device: str = "cpu") ->
         ) from None
 
 
-def save_codec(codec: Codec, folder: str | Path, half: bool = False) -> None:
-    """Write a model folder, whole or not at all; `half` stores float16, at half the size."""
-    dtype = torch.float16 if half else torch.float32
+def write_model(codec: Codec, folder: Path, dtype: torch.dtype = torch.float32) -> None:
+    """Write the two files of a model into an existing folder."""
+    text = configuration.dump_yaml(codec.config)
+    (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
     tensors = {
         name: tensor.detach().to("cpu", dtype).contiguous()
         for name, tensor in codec.state_dict().items()
     }
+    save_file(tensors, folder / WEIGHTS_FILE)
+
+
+def save_codec(codec: Codec, folder: str | Path, half: bool = False) -> None:
+    """Write a model folder, whole or not at all; `half` stores float16, at half the size."""
     with atomic_folder(folder) as temporary:
-        text = configuration.dump_yaml(codec.config)
-        (temporary / CONFIG_FILE).write_text(text, encoding="utf-8")
-        save_file(tensors, temporary / WEIGHTS_FILE)
+        write_model(codec, temporary, torch.float16 if half else torch.float32)

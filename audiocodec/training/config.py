@@ -1,0 +1,79 @@
+"""The configuration of an experiment: the codec, its data, losses, discriminators and schedule."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from audiocodec.config import several_of
+from audiocodec.data.crops import CropsConfig
+from audiocodec.discriminators import DISCRIMINATORS
+from audiocodec.discriminators.ms_stft import MultiScaleStftConfig
+from audiocodec.errors import ConfigError
+from audiocodec.losses.spectral import MultiResolutionMelConfig, MultiResolutionStftConfig
+from audiocodec.models.config import CodecConfig
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the terms; 0 leaves a term out."""
+
+    mel: float = 5.0
+    stft: float = 1.0
+    waveform: float = 5.0
+    quantizer: float = 1.0
+    adversarial: float = 1.0
+    feature_matching: float = 2.0
+    adversarial_kind: Literal["hinge", "least_squares"] = "hinge"
+    mel_settings: MultiResolutionMelConfig = MultiResolutionMelConfig()
+    stft_settings: MultiResolutionStftConfig = MultiResolutionStftConfig()
+
+    def weight(self, name: str) -> float:
+        """The weight of the term called `name`."""
+        weight: float = getattr(self, name)
+        return weight
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW of the codec or of the discriminators."""
+
+    learning_rate: float = 3e-4
+    beta1: float = 0.8
+    beta2: float = 0.99
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0  # of the gradient, over all parameters
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    codec: CodecConfig = CodecConfig()
+    crops: CropsConfig = CropsConfig()
+    losses: LossConfig = LossConfig()
+    discriminators: tuple[Any, ...] = several_of(DISCRIMINATORS, (MultiScaleStftConfig(),))
+    optimizer: OptimizerConfig = OptimizerConfig()
+    discriminator_optimizer: OptimizerConfig = OptimizerConfig()
+
+    seed: int = 0
+    steps: int = 400_000
+    batch_size: int = 16  # crops a process and update
+    autoencoder_steps: int = 500  # before the quantizer starts from the latents' statistics
+    adversarial_start: int = 2_000  # step from which the discriminators train and judge
+    warmup_steps: int = 1_000
+    decay_steps: int = 40_000  # linear, at the end
+    quantizer_dropout: float = 0.5  # share of rows with a random number of stages
+    ema_decay: float = 0.999
+    precision: Literal["auto", "no", "bf16", "fp16"] = "auto"  # auto: bf16 if the hardware has it
+
+    log_every: int = 50
+    save_every: int = 2_000
+    validate_every: int = 5_000
+    validation_utterances: int = 32
+    keep_checkpoints: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "log_every", "save_every", "validate_every"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; give 1 or more")
+        if not 0 <= self.autoencoder_steps < self.steps:
+            raise ConfigError(
+                f"autoencoder_steps is {self.autoencoder_steps}; give 0 to steps - 1 ({self.steps})"
+            )

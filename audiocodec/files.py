@@ -57,7 +57,8 @@ def atomic_folder(target: str | Path) -> Iterator[Path]:
                 with open(path, "rb") as file:
                     os.fsync(file.fileno())
         if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
+            prefix = f".{target.name}."
+            old = Path(tempfile.mkdtemp(prefix=prefix, suffix=".old", dir=target.parent))
             os.replace(target, old / "folder")
             os.replace(temporary, target)
             shutil.rmtree(old)

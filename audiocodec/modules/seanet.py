@@ -68,7 +68,7 @@ class StreamingLstm(nn.Module):
         self.lstm = nn.LSTM(channels, channels, num_layers, batch_first=True)
 
     def forward(self, x: Tensor, state: StreamState | None = None) -> Tensor:
-        x = x.to(self.lstm.weight_ih_l0.dtype)
+        x = x.to(next(self.lstm.parameters()).dtype)
         past = state.get(self) if state is not None else None
         # States are kept batch first, as all past is, and turned to (layers, batch, channels).
         cells = None if past is None else tuple(c.transpose(0, 1).contiguous() for c in past)

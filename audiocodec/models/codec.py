@@ -126,15 +126,14 @@ class Codec(nn.Module):
         stages = self._stages(num_quantizers)
         batch, single = self._waveform_batch(waveform)
         if num_samples is not None:
-            lengths = num_samples.to(batch.device).view(-1, 1, 1)
-            batch = batch.masked_fill(
-                torch.arange(batch.shape[-1], device=lengths.device) >= lengths, 0
-            )
+            batch = _silence_after(batch, num_samples)
         if sample_rate is not None and sample_rate != self.sample_rate:
             resampled = audio.resample(batch.cpu().numpy(), sample_rate, self.sample_rate)
             batch = torch.from_numpy(resampled).to(self.device)
+            if num_samples is not None:  # the resampler rings beyond the end of a row
+                batch = _silence_after(batch, -(-num_samples * self.sample_rate // sample_rate))
         encoder, quantizer = self._exact_encoder()
-        padded = _pad_to_hop(batch, self.hop_length).to(quantizer_dtype(self.device))
+        padded = _pad_to_hop(batch, self.hop_length).to(encoding_dtype(self.device))
 
         def step(piece: Tensor, state: StreamState | None) -> Tensor:
             codes: Tensor = quantizer.encode(encoder(piece, state), stages)
@@ -159,19 +158,15 @@ class Codec(nn.Module):
             CodeFileError: codes out of range or of a shape other than these.
         """
         batch, single = self._code_batch(codes)
-        frames = batch.shape[-1]
-        lengths = torch.as_tensor(frames * self.hop_length if num_samples is None else num_samples)
-        lengths = lengths.to(self.device).expand(batch.shape[0]).view(-1, 1, 1)
-        latent = self.quantizer.decode(batch)
-        ends = -(-lengths // self.hop_length)
-        latent = latent.masked_fill(torch.arange(frames, device=self.device) >= ends, 0)
+        whole = batch.shape[-1] * self.hop_length
+        lengths = torch.as_tensor(whole if num_samples is None else num_samples)
+        lengths = lengths.to(self.device).expand(batch.shape[0])
+        latent = _silence_after(self.quantizer.decode(batch), -(-lengths // self.hop_length))
         delay = self.decoder.delay
         padded = F.pad(latent, (0, delay))
         waveform = self._in_blocks(self.decoder, padded, 1, self.decoder.causal)
-        longest = int(lengths.max())
-        waveform = waveform[..., delay * self.hop_length :][..., :longest]
-        beyond = torch.arange(waveform.shape[-1], device=self.device) >= lengths
-        waveform = waveform.masked_fill(beyond, 0)
+        waveform = waveform[..., delay * self.hop_length :][..., : int(lengths.max())]
+        waveform = _silence_after(waveform, lengths)
         return waveform[0, 0] if single else waveform
 
     def reconstruct(self, waveform: Tensor, num_quantizers: int | None = None) -> Tensor:
@@ -242,17 +237,23 @@ class Codec(nn.Module):
         tensors = [*self.encoder.state_dict().values(), *self.quantizer.state_dict().values()]
         version = tuple((tensor.data_ptr(), tensor._version) for tensor in tensors)
         if self._exact is None or self._exact[0] != version:
-            dtype = quantizer_dtype(self.device)
+            dtype = encoding_dtype(self.device)
             encoder = copy.deepcopy(self.encoder).to(dtype).eval()
             quantizer = copy.deepcopy(self.quantizer).to(dtype).eval()
             self._exact = (version, encoder, quantizer)
         return self._exact[1], self._exact[2]
 
 
-def quantizer_dtype(device: torch.device) -> torch.dtype:
+def encoding_dtype(device: torch.device) -> torch.dtype:
     """float64 wherever the device has it."""
     return torch.float32 if device.type == "mps" else torch.float64
 
 
 def _pad_to_hop(waveform: Tensor, hop_length: int) -> Tensor:
     return F.pad(waveform, (0, -waveform.shape[-1] % hop_length))
+
+
+def _silence_after(x: Tensor, lengths: Tensor) -> Tensor:
+    """`x` (batch, channels, time) with zeros from step lengths[row] on."""
+    time = torch.arange(x.shape[-1], device=x.device)
+    return x.masked_fill(time >= lengths.to(x.device).view(-1, 1, 1), 0)

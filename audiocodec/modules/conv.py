@@ -87,7 +87,7 @@ def depthwise(padded: Tensor, weight: Tensor) -> Tensor:
     measures both); elsewhere the library's depthwise convolution.
     """
     if padded.device.type == "cpu":
-        filtered: Tensor = _ShiftedMultiplyAdd.apply(padded, weight)  # type: ignore[no-untyped-call]
+        filtered: Tensor = _ShiftedMultiplyAdd.apply(padded, weight)
         return filtered
     channels = weight.shape[1]
     by_channel = F.conv1d(padded.transpose(1, 2), weight.t().unsqueeze(1), groups=channels)

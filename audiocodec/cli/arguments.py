@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from audiocodec.models.transcoder import Transcoder
+    from audiocodec.models.codec import Codec
 
 
 def add_path_arguments(parser: argparse.ArgumentParser, kind: str, output: str) -> None:
@@ -19,6 +19,7 @@ def add_path_arguments(parser: argparse.ArgumentParser, kind: str, output: str) 
     parser.add_argument(
         "--jobs", type=positive, default=2, metavar="N", help="threads that read and write files"
     )
+    parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads of the model")
     parser.add_argument(
         "--batch-seconds",
         type=float,
@@ -28,12 +29,11 @@ def add_path_arguments(parser: argparse.ArgumentParser, kind: str, output: str) 
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which model, where, and with how many threads."""
+    """Which model, and where it runs."""
     parser.add_argument(
         "--model", metavar="M", help="name of a shipped model or a model folder (default: shipped)"
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps (default: cpu)")
-    parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads of the model")
 
 
 def positive(text: str) -> int:
@@ -44,13 +44,16 @@ def positive(text: str) -> int:
     return value
 
 
-def load_transcoder(args: argparse.Namespace) -> "Transcoder":
-    """The model that the arguments name; imports torch."""
+def load_model(args: argparse.Namespace) -> "Codec":
+    """The model that the arguments of `add_model_arguments` name; imports torch."""
+    from audiocodec.models.bundle import DEFAULT_MODEL, load_codec
+
+    return load_codec(args.model or DEFAULT_MODEL, args.device)
+
+
+def set_threads(threads: int | None) -> None:
+    """How many CPU threads torch may use; None leaves its default, all cores."""
     import torch
 
-    from audiocodec.models.bundle import DEFAULT_MODEL, load_codec
-    from audiocodec.models.transcoder import Transcoder
-
-    if args.threads is not None:
-        torch.set_num_threads(args.threads)
-    return Transcoder(load_codec(args.model or DEFAULT_MODEL, args.device))
+    if threads is not None:
+        torch.set_num_threads(threads)

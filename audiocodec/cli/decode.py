@@ -31,8 +31,10 @@ def run(args: argparse.Namespace) -> None:
     for item in todo.items[: todo.single]:
         if str(item.target) != STANDARD and item.target.suffix.lower()[1:] not in _FORMATS:
             raise ConfigError(f"{item.target}: audio can be written as {', '.join(_FORMATS)}")
-    transcoder = arguments.load_transcoder(args)
-    from audiocodec.models.transcoder import Coded
+    from audiocodec.models.transcoder import Coded, Transcoder  # torch takes seconds to load
+
+    arguments.set_threads(args.threads)
+    transcoder = Transcoder(arguments.load_model(args))
 
     def load(item: Item) -> Coded:
         if str(item.source) == STANDARD:

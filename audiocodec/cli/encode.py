@@ -35,7 +35,10 @@ def run(args: argparse.Namespace) -> None:
     for item in todo.items[: todo.single]:
         if str(item.target) != STANDARD and item.target.suffix not in CODE_SUFFIXES:
             raise ConfigError(f"{item.target}: a code file ends in {' or '.join(CODE_SUFFIXES)}")
-    transcoder = arguments.load_transcoder(args)
+    from audiocodec.models.transcoder import Transcoder  # torch takes seconds to load
+
+    arguments.set_threads(args.threads)
+    transcoder = Transcoder(arguments.load_model(args))
     transcoder.codec.bitrate(args.num_quantizers)  # refuses more stages than the model has
 
     def load(item: Item) -> "Sound":

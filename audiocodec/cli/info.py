@@ -1,0 +1,99 @@
+"""`codec info`: what a model, a code file or an audio file is."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from audiocodec.audio import audio_info
+from audiocodec.cli.report import print_report
+from audiocodec.codes import CODE_SUFFIXES, read_codes
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `codec info`."""
+    parser.add_argument(
+        "subject",
+        nargs="?",
+        metavar="MODEL|CODES|AUDIO",
+        help="a model's name or folder, a code file or an audio file (default: the shipped model)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Describe one thing on stdout."""
+    path = None if args.subject is None else Path(args.subject)
+    if path is None or path.is_dir() or not (path.suffix or path.exists()):  # a name has no suffix
+        report = _model(args.subject)
+    elif path.suffix in CODE_SUFFIXES:
+        report = _codes(path)
+    else:
+        report = _audio(path)
+    print_report(report, args.json)
+
+
+def _model(name: str | None) -> dict[str, Any]:
+    from audiocodec.models.bundle import DEFAULT_MODEL, WEIGHTS_FILE, load_codec, model_folder
+    from audiocodec.models.cost import macs_per_second, num_parameters
+
+    codec = load_codec(name or DEFAULT_MODEL)
+    stages = range(1, codec.num_quantizers + 1)
+    parts = {"encoder": codec.encoder, "quantizer": codec.quantizer, "decoder": codec.decoder}
+    macs = macs_per_second(codec)
+    return {
+        "model": codec.name,
+        "hash": codec.weight_hash,
+        "folder": str(model_folder(name or DEFAULT_MODEL)),
+        "file_bytes": (model_folder(name or DEFAULT_MODEL) / WEIGHTS_FILE).stat().st_size,
+        "sample_rate": codec.sample_rate,
+        "hop_length": codec.hop_length,
+        "frame_rate": codec.frame_rate,
+        "codebook_sizes": list(codec.codebook_sizes),
+        "bitrates": {f"{n} quantizers": round(codec.bitrate(n), 3) for n in stages},
+        "latency_samples": codec.latency_samples,
+        "latency_ms": 1000 * codec.latency_samples / codec.sample_rate,
+        "parameters": {name: num_parameters(part) for name, part in parts.items()}
+        | {"total": num_parameters(codec)},
+        "macs_per_second_of_audio": {
+            "encode": round(macs.encode),
+            "decode": round(macs.decode),
+            "total": round(sum(macs)),
+        },
+    }
+
+
+def _codes(path: Path) -> dict[str, Any]:
+    codes, metadata = read_codes(path)
+    channels = len(codes) if codes.ndim == 3 else 1
+    return {
+        "codes": str(path),
+        "model": metadata.model,
+        "model_hash": metadata.model_hash,
+        "format_version": metadata.format_version,
+        "shape": list(codes.shape),
+        "codebook_sizes": list(metadata.codebook_sizes),
+        "sample_rate": metadata.sample_rate,
+        "hop_length": metadata.hop_length,
+        "num_samples": metadata.num_samples,
+        "source": {
+            "sample_rate": metadata.source_sample_rate,
+            "num_samples": metadata.source_num_samples,
+            "num_channels": metadata.source_channels,
+        },
+        "duration": metadata.duration,
+        "nominal_bitrate": channels * metadata.bitrate,
+        "file_bitrate": 8 * path.stat().st_size / metadata.duration,
+    }
+
+
+def _audio(path: Path) -> dict[str, Any]:
+    info = audio_info(path)
+    duration = info.num_samples / info.sample_rate
+    return {
+        "audio": str(path),
+        "sample_rate": info.sample_rate,
+        "num_samples": info.num_samples,
+        "num_channels": info.num_channels,
+        "duration": duration,
+        "file_bitrate": 8 * path.stat().st_size / duration if duration else None,
+    }

@@ -1,0 +1,35 @@
+"""Results on stdout: aligned text for people, JSON for programs."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+def print_report(values: Mapping[str, Any], as_json: bool) -> None:
+    """Print nested mappings of plain values."""
+    if as_json:
+        print(json.dumps(values, indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(_lines(values, "")))
+
+
+def _lines(values: Mapping[str, Any], indent: str) -> list[str]:
+    lines = []
+    width = max(map(len, values), default=0) + 2
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            lines += [f"{indent}{name}", *_lines(value, indent + "  ")]
+        else:
+            lines.append(f"{indent}{name:{width}}{_text(value)}")
+    return lines
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return " ".join(map(_text, value))
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    text = str(value)
+    return text if text.isprintable() else repr(text)  # names come from files

@@ -1,0 +1,68 @@
+"""What a codec costs: weights, multiply-accumulates and time."""
+
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from audiocodec.models.codec import Codec
+
+_FRAMES = 64
+
+
+class Cost(NamedTuple):
+    """The same quantity for the two halves of a codec."""
+
+    encode: float
+    decode: float
+
+
+def num_parameters(module: nn.Module) -> int:
+    """Weights; a frozen basis that a seed gives is none."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def macs_per_second(codec: Codec) -> Cost:
+    """Multiply-accumulates per second of audio in convolutions and matrix products.
+
+    Fourier transforms and elementwise operations are not counted. The difference of two lengths
+    is taken, so that what is done once per call (the projection of a codebook) does not count.
+    """
+    short, long = _macs(codec, _FRAMES), _macs(codec, 2 * _FRAMES)
+    seconds = _FRAMES / codec.frame_rate
+    return Cost((long.encode - short.encode) / seconds, (long.decode - short.decode) / seconds)
+
+
+def _macs(codec: Codec, num_frames: int) -> Cost:
+    waveform = torch.zeros(num_frames * codec.hop_length)
+    # mkldnn's fused LSTM would not be counted; its switch warns about an absent Intel GPU.
+    with warnings.catch_warnings(action="ignore"), torch.backends.mkldnn.flags(enabled=False):
+        with FlopCounterMode(display=False) as encoding:
+            codes = codec.encode(waveform)
+        with FlopCounterMode(display=False) as decoding:
+            codec.decode(codes)
+    return Cost(encoding.get_total_flops() / 2, decoding.get_total_flops() / 2)
+
+
+def times_real_time(codec: Codec, waveform: Tensor, repeats: int = 5) -> Cost:
+    """How many times faster than real time (time,) at the codec's rate is coded: warm, median."""
+    codes = codec.encode(waveform)
+    duration = len(waveform) / codec.sample_rate
+    return Cost(
+        duration / _median_seconds(lambda: codec.encode(waveform).cpu(), repeats),
+        duration / _median_seconds(lambda: codec.decode(codes).cpu(), repeats),
+    )
+
+
+def _median_seconds(call: Callable[[], object], repeats: int) -> float:
+    seconds = []
+    for _ in range(1 + repeats):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds[1:])  # the first one warms up

@@ -1,0 +1,57 @@
+"""`codec demo`: encode, decode, measure and draw an utterance."""
+
+import argparse
+import time
+from pathlib import Path
+
+from audiocodec.audio import read_waveform, write_waveform
+from audiocodec.cli.arguments import add_model_arguments, load_model, positive
+from audiocodec.cli.figure import draw
+from audiocodec.cli.report import print_report
+from audiocodec.cli.samples import shipped_speech
+from audiocodec.codes import read_codes, write_codes
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `codec demo`."""
+    add_model_arguments(parser)
+    parser.add_argument("--audio", metavar="FILE", help="default: a shipped utterance")
+    parser.add_argument("--output", default="demo", metavar="DIR", help="default: demo")
+    parser.add_argument("--num-quantizers", type=positive, metavar="N", help="default: all")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the original, the codes, the decoded speech and a picture; print the figures."""
+    from audiocodec.evaluation.metrics import pesq_wb, stoi  # torch and scipy take seconds to load
+    from audiocodec.models.transcoder import Coded, Transcoder
+
+    transcoder = Transcoder(load_model(args))
+    folder = Path(args.output)
+    source = Path(args.audio) if args.audio else shipped_speech()[0]
+    files = {name: folder / name for name in ("original.wav", "codes.npy", "decoded.wav")}
+    sound = transcoder.read(source)
+    rate = sound.info.sample_rate
+    start = time.perf_counter()
+    coded = transcoder.encode([sound], args.num_quantizers)[0]
+    write_codes(files["codes.npy"], coded.codes, coded.metadata)
+    decoded = transcoder.decode([Coded(*read_codes(files["codes.npy"]))])[0].restored()
+    elapsed = time.perf_counter() - start
+    original = read_waveform(source)
+    write_waveform(files["original.wav"], original, rate)
+    write_waveform(files["decoded.wav"], decoded, rate)
+    model, bitrate = coded.metadata.model, coded.metadata.bitrate
+    picture = folder / "demo.png"
+    caption = f"codes of {model}: {bitrate / 1000:g} kbit/s"
+    draw(picture, original[0], decoded[0], coded.codes, rate, caption)
+    report = {
+        "audio": str(source),
+        "model": model,
+        "bitrate": bitrate,
+        "samples_in": sound.info.num_samples,
+        "samples_out": decoded.shape[-1],
+        "times_real_time": sound.duration / elapsed,
+        "pesq_wb": pesq_wb(original[0], decoded[0], rate),
+        "stoi": stoi(original[0], decoded[0], rate),
+        "files": {**{name: str(path) for name, path in files.items()}, "demo.png": str(picture)},
+    }
+    print_report(report, as_json=False)

@@ -5,14 +5,15 @@ from typing import BinaryIO
 
 import numpy as np
 
-from audiocodec.containers import npy
+from audiocodec.containers import npy, packed
 from audiocodec.containers.metadata import CodesMetadata
 from audiocodec.errors import CodeFileError
 from audiocodec.files import atomic_path
 
 __all__ = ["CODE_SUFFIXES", "CodesMetadata", "read_codes", "read_codes_from", "write_codes"]
 
-CODE_SUFFIXES = (".npy",)
+_MAGIC_BYTES = 8  # enough to tell the formats apart
+CODE_SUFFIXES = (".npy", ".codec")
 
 
 def write_codes(path: str | Path, codes: np.ndarray, metadata: CodesMetadata) -> None:
@@ -29,7 +30,7 @@ def write_codes(path: str | Path, codes: np.ndarray, metadata: CodesMetadata) ->
     if Path(path).suffix not in CODE_SUFFIXES:
         raise CodeFileError(f"{path}: a code file ends in {' or '.join(CODE_SUFFIXES)}")
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        npy.write(file, codes, metadata)
+        (npy if Path(path).suffix == ".npy" else packed).write(file, codes, metadata)
 
 
 def read_codes(path: str | Path) -> tuple[np.ndarray, CodesMetadata]:
@@ -48,6 +49,11 @@ def read_codes(path: str | Path) -> tuple[np.ndarray, CodesMetadata]:
 def read_codes_from(file: BinaryIO, where: str) -> tuple[np.ndarray, CodesMetadata]:
     """`read_codes` of an open file or pipe, called `where` in messages."""
     try:
-        return npy.read(file)
+        start = file.read(_MAGIC_BYTES)
+        if start == packed.MAGIC:
+            return packed.read(start, file)
+        if start.startswith(npy.MAGIC) and len(start) == _MAGIC_BYTES:
+            return npy.read(start, file)
+        raise CodeFileError("not a code file")
     except CodeFileError as error:
         raise CodeFileError(f"{where}: {error}") from None

@@ -56,13 +56,13 @@ def _header(array: np.ndarray) -> bytes:
     return MAGIC + struct.pack("<BBH", 1, 0, len(line)) + line
 
 
-def read(file: BinaryIO) -> tuple[np.ndarray, CodesMetadata]:
-    """Codes and metadata of a file positioned at its start; it must end where it says.
+def read(start: bytes, file: BinaryIO) -> tuple[np.ndarray, CodesMetadata]:
+    """Codes and metadata of a file of which `start` has been read; it must end where it says.
 
     Raises:
         CodeFileError: damaged, hostile, newer, or an array that is no codes.
     """
-    header, dtype, shape = _read_header(file)
+    header, dtype, shape = _read_header(start, file)
     size = prod(shape) * dtype.itemsize
     rest = read_at_most(file, size + MAX_METADATA_BYTES + _FOOTER.size + 1)
     if len(rest) < size:
@@ -92,14 +92,13 @@ def read(file: BinaryIO) -> tuple[np.ndarray, CodesMetadata]:
     return codes, metadata
 
 
-def _read_header(file: BinaryIO) -> tuple[bytes, np.dtype[np.unsignedinteger], tuple[int, ...]]:
+def _read_header(
+    start: bytes, file: BinaryIO
+) -> tuple[bytes, np.dtype[np.unsignedinteger], tuple[int, ...]]:
     """The bytes of the header, and the type and shape that it gives."""
-    start = file.read(8)
-    if len(start) < 8 or not start.startswith(MAGIC):
-        raise CodeFileError("not a code file")
-    length = {b"\x01\x00": "<H", b"\x02\x00": "<I"}.get(start[6:])
+    length = {b"\x01\x00": "<H", b"\x02\x00": "<I"}.get(start[len(MAGIC) :])
     if length is None:
-        raise CodeFileError(f"npy version {start[6]}.{start[7]} is none of 1.0 and 2.0")
+        raise CodeFileError("its npy version is neither 1.0 nor 2.0")
     prefix = file.read(struct.calcsize(length))
     if len(prefix) != struct.calcsize(length):
         raise CodeFileError("truncated within the header")

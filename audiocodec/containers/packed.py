@@ -1,0 +1,205 @@
+"""`.codec`: codes packed to whole bits in blocks that can be read alone. See docs/formats.md.
+
+The header has the size of every block, so that a reader finds any frame without reading what is
+before it. Header and blocks have checksums of their own. No allocation is sized by the file alone.
+"""
+
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from audiocodec.containers.bits import pack, packed_size, unpack
+from audiocodec.containers.metadata import CodesMetadata, check_codes, smallest_dtype
+from audiocodec.containers.npy import read_at_most
+from audiocodec.errors import CodeFileError
+
+MAGIC = b"\x89CODEC\r\n"
+VERSION = 1
+BLOCK_FRAMES = 1024
+_MAX_BLOCK_CODES = 1 << 20  # in one block: bounds what a small file can grow to
+_MAX_HEADER_BYTES = 1 << 22
+_START = struct.Struct("<II")  # version, bytes of the fields
+_FIELDS = struct.Struct("<BBHIIIQIHHB")
+_CRC = struct.Struct("<I")
+_DAMAGED = "damaged: the checksum of {} does not fit its contents"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Everything that the header says; `channels` is None for mixed-down codes."""
+
+    metadata: CodesMetadata
+    channels: int | None
+    block_frames: int
+    block_bytes: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the codes."""
+        shape = (len(self.metadata.codebook_sizes), self.metadata.num_frames)
+        return shape if self.channels is None else (self.channels, *shape)
+
+    def frames_of(self, block: int) -> int:
+        """The number of frames in a block; only the last may have fewer than `block_frames`."""
+        return min(self.block_frames, self.metadata.num_frames - block * self.block_frames)
+
+
+def write(file: BinaryIO, codes: np.ndarray, metadata: CodesMetadata) -> None:
+    """Write `codes` (num_quantizers, frames) or (channels, num_quantizers, frames).
+
+    Raises:
+        CodeFileError: codes and metadata contradict each other.
+    """
+    check_codes(codes, metadata)
+    sizes = metadata.codebook_sizes
+    rows = codes.reshape(-1, codes.shape[-1])  # (channels * num_quantizers, frames)
+    starts = range(0, codes.shape[-1], BLOCK_FRAMES)
+    payloads = [pack(rows[:, start : start + BLOCK_FRAMES], sizes) for start in starts]
+    channels = codes.shape[0] if codes.ndim == 3 else None
+    layout = Layout(metadata, channels, BLOCK_FRAMES, tuple(map(len, payloads)))
+    file.write(_header(layout))
+    for index, payload in enumerate(payloads):
+        file.write(payload + _CRC.pack(_block_crc(index, payload)))
+
+
+def _block_crc(index: int, payload: bytes) -> int:
+    """The index is part of it: blocks that change places are noticed."""
+    return zlib.crc32(payload, zlib.crc32(struct.pack("<I", index)))
+
+
+def _header(layout: Layout) -> bytes:
+    metadata = layout.metadata
+    model, model_hash = metadata.model.encode(), metadata.model_hash.encode()
+    fields = _FIELDS.pack(
+        0,  # coding: bit-packed
+        layout.channels is not None,
+        metadata.source_channels,
+        metadata.sample_rate,
+        metadata.hop_length,
+        metadata.source_sample_rate,
+        metadata.source_num_samples,
+        layout.block_frames,
+        len(model),
+        len(model_hash),
+        len(metadata.codebook_sizes),
+    )
+    fields += model + model_hash
+    fields += b"".join(struct.pack("<I", size - 1) for size in metadata.codebook_sizes)
+    fields += struct.pack(f"<{len(layout.block_bytes)}I", *layout.block_bytes)
+    header = MAGIC + _START.pack(VERSION, len(fields)) + fields
+    return header + _CRC.pack(zlib.crc32(header))
+
+
+def read(start: bytes, file: BinaryIO) -> tuple[np.ndarray, CodesMetadata]:
+    """Codes and metadata of a file of which `start` has been read; it must end where it says.
+
+    Raises:
+        CodeFileError: damaged, hostile or newer than this program.
+    """
+    layout, _ = read_layout(start, file)
+    blocks = []
+    for index in range(len(layout.block_bytes)):
+        blocks.append(_read_block(file, layout, index))
+    if file.read(1):
+        raise CodeFileError("damaged: it goes on after its last block")
+    codes = np.concatenate(blocks, axis=-1).reshape(layout.shape)
+    return codes, layout.metadata
+
+
+def read_frames(file: BinaryIO, start: int, stop: int) -> np.ndarray:
+    """The codes of frames `start` to `stop` - 1; reads only the blocks that hold them.
+
+    Raises:
+        CodeFileError: damaged there, or the file has no such frames.
+    """
+    layout, offset = read_layout(file.read(len(MAGIC)), file)
+    if not 0 <= start < stop <= layout.metadata.num_frames:
+        raise CodeFileError(f"frames {start} to {stop}: it has {layout.metadata.num_frames}")
+    first, last = start // layout.block_frames, (stop - 1) // layout.block_frames
+    file.seek(offset + sum(layout.block_bytes[:first]) + first * _CRC.size)
+    blocks = [_read_block(file, layout, index) for index in range(first, last + 1)]
+    skipped = first * layout.block_frames
+    rows = np.concatenate(blocks, axis=-1)[:, start - skipped : stop - skipped]
+    return rows.reshape(*layout.shape[:-1], stop - start)
+
+
+def _read_block(file: BinaryIO, layout: Layout, index: int) -> np.ndarray:
+    """(channels * num_quantizers, frames) of one block."""
+    size = layout.block_bytes[index]
+    data = bytes(read_at_most(file, size + _CRC.size))
+    if len(data) < size + _CRC.size:
+        raise CodeFileError(f"truncated within block {index} of {len(layout.block_bytes)}")
+    payload, (crc,) = data[:size], _CRC.unpack(data[size:])
+    if crc != _block_crc(index, payload):
+        raise CodeFileError(_DAMAGED.format(f"block {index}"))
+    sizes = layout.metadata.codebook_sizes
+    rows = unpack(payload, layout.frames_of(index), layout.channels or 1, sizes)
+    limits = np.tile(np.array(sizes, dtype=np.int64), layout.channels or 1)[:, None]
+    if (rows >= limits).any():
+        raise CodeFileError(f"block {index} has codes outside their codebooks")
+    return rows.astype(smallest_dtype(sizes))
+
+
+def read_layout(start: bytes, file: BinaryIO) -> tuple[Layout, int]:
+    """What the header says, and the position of the first block."""
+    if not start.startswith(MAGIC):
+        raise CodeFileError("not a code file")
+    prefix = file.read(_START.size)
+    if len(prefix) < _START.size:
+        raise CodeFileError("truncated within the header")
+    version, size = _START.unpack(prefix)
+    if size > _MAX_HEADER_BYTES:
+        raise CodeFileError(f"damaged or hostile: its header claims {size} bytes")
+    rest = bytes(read_at_most(file, size + _CRC.size))
+    if len(rest) < size + _CRC.size:
+        raise CodeFileError("truncated within the header")
+    if zlib.crc32(MAGIC + prefix + rest[:size]) != _CRC.unpack(rest[size:])[0]:
+        raise CodeFileError(_DAMAGED.format("the header"))
+    if version != VERSION:
+        raise CodeFileError(
+            f"format version {version} is unknown to this program, which reads version {VERSION}; "
+            "upgrade it"
+        )
+    return _parse(rest[:size]), len(MAGIC) + _START.size + size + _CRC.size
+
+
+def _parse(fields: bytes) -> Layout:
+    try:
+        coding, kept, channels, *numbers, stages = _FIELDS.unpack_from(fields)
+        sample_rate, hop_length, source_rate, source_samples, block_frames, *lengths = numbers
+        model = fields[_FIELDS.size :][: lengths[0]]
+        model_hash = fields[_FIELDS.size + len(model) :][: lengths[1]]
+        end = _FIELDS.size + sum(lengths)
+        sizes = struct.unpack_from(f"<{stages}I", fields, end)
+        if coding != 0 or kept > 1 or not sample_rate or not source_rate:
+            raise CodeFileError("its header has values that no version 1 file has")
+        metadata = CodesMetadata(
+            model=model.decode(),
+            model_hash=model_hash.decode(),
+            sample_rate=sample_rate,
+            hop_length=hop_length,
+            codebook_sizes=tuple(size + 1 for size in sizes),
+            num_samples=-(-source_samples * sample_rate // source_rate),
+            source_sample_rate=source_rate,
+            source_num_samples=source_samples,
+            source_channels=channels,
+        )
+    except (struct.error, UnicodeDecodeError):
+        raise CodeFileError("damaged: its header is too short for what it says") from None
+    if not 1 <= block_frames * (channels if kept else 1) * stages <= _MAX_BLOCK_CODES:
+        raise CodeFileError(f"blocks of {block_frames} frames are too large")
+    num_blocks = -(-metadata.num_frames // block_frames)
+    index = fields[end + 4 * stages :]
+    if len(index) != 4 * num_blocks:
+        raise CodeFileError(f"its index is no list of {num_blocks} blocks")
+    block_bytes = struct.unpack(f"<{num_blocks}I", index)
+    layout = Layout(metadata, channels if kept else None, block_frames, block_bytes)
+    for block, size in enumerate(block_bytes):
+        if size != packed_size(
+            layout.frames_of(block), layout.channels or 1, metadata.codebook_sizes
+        ):
+            raise CodeFileError(f"block {block} has {size} bytes; its frames need another number")
+    return layout

@@ -18,6 +18,13 @@ from torch.nn import functional as F
 
 from audiocodec import audio
 from audiocodec.errors import AudioError, CodeFileError, ConfigError
+from audiocodec.models.batches import (
+    code_batch,
+    pad_to_hop,
+    row_lengths,
+    silence_after,
+    waveform_batch,
+)
 from audiocodec.models.config import CodecConfig
 from audiocodec.modules import DECODERS, ENCODERS
 from audiocodec.modules.streaming import StreamState
@@ -91,7 +98,7 @@ class Codec(nn.Module):
     ) -> CodecOutput:
         """Reconstruct with gradients (batch, 1, time); without `quantize`, an autoencoder."""
         num_samples = waveform.shape[-1]
-        latent = self.encoder(_pad_to_hop(waveform, self.hop_length))
+        latent = self.encoder(pad_to_hop(waveform, self.hop_length))
         quantized = self.quantizer(latent, num_quantizers) if quantize else None
         latent = latent if quantized is None else quantized.latent
         delay = self.decoder.delay
@@ -121,19 +128,21 @@ class Codec(nn.Module):
             frames = ceil(time / hop_length).
 
         Raises:
-            AudioError: an empty or non-finite waveform, or a shape other than these.
+            AudioError: an empty or non-finite waveform, or a shape or length other than these.
         """
         stages = self._stages(num_quantizers)
-        batch, single = self._waveform_batch(waveform)
+        batch, single = waveform_batch(waveform)
+        batch = batch.to(self.device)
         if num_samples is not None:
-            batch = _silence_after(batch, num_samples)
+            num_samples = row_lengths(num_samples, batch, batch.shape[-1], AudioError)
+            batch = silence_after(batch, num_samples)
         if sample_rate is not None and sample_rate != self.sample_rate:
             resampled = audio.resample(batch.cpu().numpy(), sample_rate, self.sample_rate)
             batch = torch.from_numpy(resampled).to(self.device)
             if num_samples is not None:  # the resampler rings beyond the end of a row
-                batch = _silence_after(batch, -(-num_samples * self.sample_rate // sample_rate))
+                batch = silence_after(batch, -(-num_samples * self.sample_rate // sample_rate))
         encoder, quantizer = self._exact_encoder()
-        padded = _pad_to_hop(batch, self.hop_length).to(encoding_dtype(self.device))
+        padded = pad_to_hop(batch, self.hop_length).to(encoding_dtype(self.device))
 
         def step(piece: Tensor, state: StreamState | None) -> Tensor:
             codes: Tensor = quantizer.encode(encoder(piece, state), stages)
@@ -155,18 +164,20 @@ class Codec(nn.Module):
             float32 (time,) for one code sequence, else (batch, 1, time).
 
         Raises:
-            CodeFileError: codes out of range or of a shape other than these.
+            CodeFileError: codes out of range, or of a shape or length other than these.
         """
-        batch, single = self._code_batch(codes)
+        batch, single = code_batch(codes, self.codebook_sizes, self.name)
+        batch = batch.to(self.device)
         whole = batch.shape[-1] * self.hop_length
-        lengths = torch.as_tensor(whole if num_samples is None else num_samples)
-        lengths = lengths.to(self.device).expand(batch.shape[0])
-        latent = _silence_after(self.quantizer.decode(batch), -(-lengths // self.hop_length))
+        lengths = row_lengths(
+            whole if num_samples is None else num_samples, batch, whole, CodeFileError
+        )
+        latent = silence_after(self.quantizer.decode(batch), -(-lengths // self.hop_length))
         delay = self.decoder.delay
         padded = F.pad(latent, (0, delay))
         waveform = self._in_blocks(self.decoder, padded, 1, self.decoder.causal)
         waveform = waveform[..., delay * self.hop_length :][..., : int(lengths.max())]
-        waveform = _silence_after(waveform, lengths)
+        waveform = silence_after(waveform, lengths)
         return waveform[0, 0] if single else waveform
 
     def reconstruct(self, waveform: Tensor, num_quantizers: int | None = None) -> Tensor:
@@ -182,45 +193,6 @@ class Codec(nn.Module):
                 f"{num_quantizers} quantizers asked for; {self.name} has 1 to {self.num_quantizers}"
             )
         return num_quantizers
-
-    def _waveform_batch(self, waveform: Tensor | np.ndarray) -> tuple[Tensor, bool]:
-        tensor = torch.as_tensor(waveform)
-        single = tensor.dim() == 1
-        if tensor.dim() == 2:
-            tensor = tensor.unsqueeze(1)
-        elif single:
-            tensor = tensor[None, None]
-        if tensor.dim() != 3 or tensor.shape[1] != 1 or not tensor.is_floating_point():
-            raise AudioError(
-                f"waveform is {tuple(tensor.shape)} {tensor.dtype}; give floats of shape (time,), "
-                "(batch, time) or (batch, 1, time)"
-            )
-        if tensor.shape[-1] == 0 or tensor.shape[0] == 0:
-            raise AudioError("waveform is empty; there is nothing to encode")
-        if not torch.isfinite(tensor).all():
-            raise AudioError("waveform has NaN or infinite samples")
-        return tensor.to(self.device), single
-
-    def _code_batch(self, codes: Tensor | np.ndarray) -> tuple[Tensor, bool]:
-        tensor = torch.as_tensor(
-            np.asarray(codes, dtype=np.int64) if isinstance(codes, np.ndarray) else codes
-        )
-        single = tensor.dim() == 2
-        batch = tensor.unsqueeze(0) if single else tensor
-        if batch.dim() != 3 or not 1 <= batch.shape[1] <= self.num_quantizers or batch.numel() == 0:
-            raise CodeFileError(
-                f"codes have shape {tuple(tensor.shape)}; {self.name} decodes (quantizers, frames) "
-                f"or (batch, quantizers, frames) with 1 to {self.num_quantizers} quantizers"
-            )
-        batch = batch.to(self.device, torch.int64)
-        sizes = torch.tensor(self.codebook_sizes[: batch.shape[1]], device=self.device).view(
-            1, -1, 1
-        )
-        if (batch < 0).any() or (batch >= sizes).any():
-            raise CodeFileError(
-                f"codes lie outside the codebooks of {self.name}: {self.codebook_sizes}"
-            )
-        return batch, single
 
     def _in_blocks(
         self, step: Callable[[Tensor, Any], Tensor], x: Tensor, unit: int, causal: bool
@@ -247,13 +219,3 @@ class Codec(nn.Module):
 def encoding_dtype(device: torch.device) -> torch.dtype:
     """float64 wherever the device has it."""
     return torch.float32 if device.type == "mps" else torch.float64
-
-
-def _pad_to_hop(waveform: Tensor, hop_length: int) -> Tensor:
-    return F.pad(waveform, (0, -waveform.shape[-1] % hop_length))
-
-
-def _silence_after(x: Tensor, lengths: Tensor) -> Tensor:
-    """`x` (batch, channels, time) with zeros from step lengths[row] on."""
-    time = torch.arange(x.shape[-1], device=x.device)
-    return x.masked_fill(time >= lengths.to(x.device).view(-1, 1, 1), 0)

@@ -1,7 +1,7 @@
 """Code files: the format is chosen by the suffix when writing and recognised when reading."""
 
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -10,10 +10,24 @@ from audiocodec.containers.metadata import CodesMetadata
 from audiocodec.errors import CodeFileError
 from audiocodec.files import atomic_path
 
-__all__ = ["CODE_SUFFIXES", "CodesMetadata", "read_codes", "read_codes_from", "write_codes"]
+__all__ = [
+    "CODE_SUFFIXES",
+    "Coded",
+    "CodesMetadata",
+    "read_codes",
+    "read_codes_from",
+    "write_codes",
+]
 
 _MAGIC_BYTES = 8  # enough to tell the formats apart
 CODE_SUFFIXES = (".npy", ".codec")
+
+
+class Coded(NamedTuple):
+    """codes: (num_quantizers, frames), or (channels, num_quantizers, frames) if kept apart."""
+
+    codes: np.ndarray
+    metadata: CodesMetadata
 
 
 def write_codes(path: str | Path, codes: np.ndarray, metadata: CodesMetadata) -> None:
@@ -33,7 +47,7 @@ def write_codes(path: str | Path, codes: np.ndarray, metadata: CodesMetadata) ->
         (npy if Path(path).suffix == ".npy" else packed).write(file, codes, metadata)
 
 
-def read_codes(path: str | Path) -> tuple[np.ndarray, CodesMetadata]:
+def read_codes(path: str | Path) -> Coded:
     """Codes in the smallest unsigned type, checked against their metadata and checksum.
 
     Raises:
@@ -46,14 +60,14 @@ def read_codes(path: str | Path) -> tuple[np.ndarray, CodesMetadata]:
         raise CodeFileError(f"{path}: cannot read: {error.strerror or error}") from None
 
 
-def read_codes_from(file: BinaryIO, where: str) -> tuple[np.ndarray, CodesMetadata]:
+def read_codes_from(file: BinaryIO, where: str) -> Coded:
     """`read_codes` of an open file or pipe, called `where` in messages."""
     try:
         start = file.read(_MAGIC_BYTES)
         if start == packed.MAGIC:
-            return packed.read(start, file)
+            return Coded(*packed.read(start, file))
         if start.startswith(npy.MAGIC) and len(start) == _MAGIC_BYTES:
-            return npy.read(start, file)
+            return Coded(*npy.read(start, file))
         raise CodeFileError("not a code file")
     except CodeFileError as error:
         raise CodeFileError(f"{where}: {error}") from None

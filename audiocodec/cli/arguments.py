@@ -19,6 +19,10 @@ def add_path_arguments(parser: argparse.ArgumentParser, kind: str, output: str) 
     parser.add_argument(
         "--jobs", type=positive, default=2, metavar="N", help="threads that read and write files"
     )
+
+
+def add_batch_arguments(parser: argparse.ArgumentParser) -> None:
+    """How a model runs over many files."""
     parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads of the model")
     parser.add_argument(
         "--batch-seconds",
@@ -26,6 +30,13 @@ def add_path_arguments(parser: argparse.ArgumentParser, kind: str, output: str) 
         metavar="S",
         help="audio to run at once (default: one file on the CPU, 600 elsewhere)",
     )
+
+
+def batch_seconds(args: argparse.Namespace) -> float:
+    """Seconds of audio to run at once, 0 for one file."""
+    if args.batch_seconds is not None:
+        return float(args.batch_seconds)
+    return 0 if args.device == "cpu" else 600  # a CPU gains nothing and loses time in padding
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:

@@ -35,17 +35,22 @@ class Pipeline(Generic[Loaded, Result]):
     seconds: Callable[[Loaded], float]  # of audio
 
 
-def run(plan: Plan, pipeline: Pipeline[Loaded, Result], args: argparse.Namespace) -> None:
+def run(
+    plan: Plan,
+    pipeline: Pipeline[Loaded, Result],
+    args: argparse.Namespace,
+    batch_seconds: float = 0,
+) -> None:
     """Do all of `plan` as `args` (of `arguments.add_path_arguments`) say.
+
+    Args:
+        batch_seconds: audio to compute at once; 0 is one file.
 
     Raises:
         CodecError: the only file failed.
         PartialFailure: some of several failed; each has been reported on stderr.
     """
     todo = [item for item in plan.items if not (args.skip_existing and item.target.exists())]
-    batch_seconds = args.batch_seconds
-    if batch_seconds is None:  # a CPU gains nothing from batches and loses time in padding
-        batch_seconds = 0 if args.device == "cpu" else 600
     with stoppable():
         if plan.single:
             for item in todo:

@@ -1,13 +1,12 @@
 """`codec decode`: code files to audio files of exactly the encoded length and sample rate."""
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from audiocodec.audio import write_waveform
 from audiocodec.cli import arguments, batch
-from audiocodec.cli.paths import STANDARD, Item, output_file, plan
-from audiocodec.codes import CODE_SUFFIXES, read_codes, read_codes_from
+from audiocodec.cli.paths import STANDARD, Item, input_codes, output_file, plan
+from audiocodec.codes import CODE_SUFFIXES, Coded
 from audiocodec.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `codec decode`."""
     arguments.add_path_arguments(parser, "code", "audio")
     arguments.add_model_arguments(parser)
+    arguments.add_batch_arguments(parser)
     parser.add_argument(
         "--format", choices=_FORMATS, default="wav", help="of the files in a folder (default: wav)"
     )
@@ -31,22 +31,19 @@ def run(args: argparse.Namespace) -> None:
     for item in todo.items[: todo.single]:
         if str(item.target) != STANDARD and item.target.suffix.lower()[1:] not in _FORMATS:
             raise ConfigError(f"{item.target}: audio can be written as {', '.join(_FORMATS)}")
-    from audiocodec.models.transcoder import Coded, Transcoder  # torch takes seconds to load
+    from audiocodec.models.transcoder import Transcoder  # torch takes seconds to load
 
     arguments.set_threads(args.threads)
     transcoder = Transcoder(arguments.load_model(args))
 
     def load(item: Item) -> Coded:
-        if str(item.source) == STANDARD:
-            codes, metadata = read_codes_from(sys.stdin.buffer, "stdin")
-        else:
-            codes, metadata = read_codes(item.source)
-        transcoder.check(metadata, str(item.source))
-        return Coded(codes, metadata)
+        coded = input_codes(item.source)
+        transcoder.check(coded.metadata, str(item.source))
+        return coded
 
     def save(item: Item, decoded: "Decoded") -> None:
         with output_file(item.target, f".{args.format}") as path:
             write_waveform(path, decoded.restored(), decoded.metadata.source_sample_rate)
 
     pipeline = batch.Pipeline(load, transcoder.decode, save, lambda coded: coded.metadata.duration)
-    batch.run(todo, pipeline, args)
+    batch.run(todo, pipeline, args, arguments.batch_seconds(args))

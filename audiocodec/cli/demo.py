@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the original, the codes, the decoded speech and a picture; print the figures."""
     from audiocodec.evaluation.metrics import pesq_wb, stoi  # torch and scipy take seconds to load
-    from audiocodec.models.transcoder import Coded, Transcoder
+    from audiocodec.models.transcoder import Transcoder
 
     transcoder = Transcoder(load_model(args))
     folder = Path(args.output)
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> None:
     start = time.perf_counter()
     coded = transcoder.encode([sound], args.num_quantizers)[0]
     write_codes(files["codes.npy"], coded.codes, coded.metadata)
-    decoded = transcoder.decode([Coded(*read_codes(files["codes.npy"]))])[0].restored()
+    decoded = transcoder.decode([read_codes(files["codes.npy"])])[0].restored()
     elapsed = time.perf_counter() - start
     original = read_waveform(source)
     write_waveform(files["original.wav"], original, rate)

@@ -11,6 +11,9 @@ from audiocodec.errors import CodecError
 COMMANDS = {
     "encode": "audio files to code files",
     "decode": "code files to audio files",
+    "pack": "code files to the compact container",
+    "unpack": "the compact container back to plain code files",
+    "verify": "check code files whole",
     "info": "describe a model, a code file or an audio file",
     "evaluate": "score degraded audio against its reference",
     "train": "train a codec",

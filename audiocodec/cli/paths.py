@@ -7,8 +7,9 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from audiocodec.codes import Coded, read_codes, read_codes_from
 from audiocodec.data.data_dir import read_scp
 from audiocodec.errors import ConfigError
 
@@ -52,19 +53,37 @@ def plan(
     if STANDARD in inputs or output == STANDARD or Path(output).is_file():
         raise ConfigError(f"several inputs need a folder as output, and none may be {STANDARD}")
     result = Plan()
-    for name in inputs:
-        if name.endswith(".scp"):
-            result.items += _list_items(Path(name), Path(output), suffix)
+    for given in inputs:
+        for name, source in found(given, source_suffixes):
+            unsafe = {"", ".", ".."} & set(name.split("/"))  # an id is no way out of the folder
+            problem = f"id {name!r} of {given} cannot name a file" if unsafe else None
+            target = Path(output) / f"{name}{suffix}"
+            result.items.append(Item(name, source, target, problem))
+        if given.endswith(".scp"):
             result.list_path = Path(output) / list_name
-        elif Path(name).is_dir():
-            result.items += _folder_items(Path(name), Path(output), source_suffixes, suffix)
-        else:
-            target = Path(output) / (Path(name).stem + suffix)
-            result.items.append(Item(Path(name).stem, Path(name), target))
     if not result.items:
         raise ConfigError(f"{', '.join(inputs)}: no {' '.join(source_suffixes)} file there")
     _refuse_collisions(result.items)
     return result
+
+
+def found(given: str, suffixes: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    """The files that a list, a folder or a path stands for, each with its id.
+
+    Args:
+        suffixes: of the files to take from a folder; their ids are their paths in it.
+    """
+    path = Path(given)
+    if given.endswith(".scp"):
+        yield from read_scp(path).items()
+    elif not path.is_dir():
+        yield path.stem, path
+    for parent, folders, names in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):  # hidden files are other programs' unfinished ones
+            source = Path(parent) / name
+            if source.suffix.lower() in suffixes and not name.startswith("."):
+                yield str(source.relative_to(path).with_suffix("")), source
 
 
 def _single(name: str, output: str, suffix: str) -> Item:
@@ -75,25 +94,6 @@ def _single(name: str, output: str, suffix: str) -> Item:
     if target == source and output != STANDARD:
         raise ConfigError(f"{name}: input and output are the same file")
     return Item(source.stem, source, target)
-
-
-def _folder_items(
-    folder: Path, output: Path, source_suffixes: Sequence[str], suffix: str
-) -> Iterator[Item]:
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):  # hidden files are other programs' unfinished ones
-            source = Path(parent) / name
-            if source.suffix.lower() in source_suffixes and not name.startswith("."):
-                relative = source.relative_to(folder).with_suffix("")
-                yield Item(str(relative), source, output / f"{relative}{suffix}")
-
-
-def _list_items(path: Path, output: Path, suffix: str) -> Iterator[Item]:
-    for name, source in read_scp(path).items():
-        unsafe = {"", ".", ".."} & set(name.split("/")) or PurePosixPath(name).is_absolute()
-        problem = f"id {name!r} of {path} cannot name a file" if unsafe else None
-        yield Item(name, source, output / f"{name}{suffix}", problem)
 
 
 def _refuse_collisions(items: Sequence[Item]) -> None:
@@ -122,6 +122,13 @@ def input_file(source: Path) -> Iterator[Path]:
         with open(path, "wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
         yield path
+
+
+def input_codes(source: Path) -> Coded:
+    """The codes of `source`, or of stdin if it is `-`."""
+    if str(source) == STANDARD:
+        return read_codes_from(sys.stdin.buffer, "stdin")
+    return read_codes(source)
 
 
 @contextlib.contextmanager

@@ -28,9 +28,10 @@ def num_parameters(module: nn.Module) -> int:
 
 
 def macs_per_second(codec: Codec) -> Cost:
-    """Multiply-accumulates per second of audio in convolutions and matrix products.
+    """Multiply-accumulates per second of audio in dense convolutions and matrix products.
 
-    Fourier transforms and elementwise operations are not counted. The difference of two lengths
+    Fourier transforms, depthwise convolutions (below 1 % here) and elementwise operations are not
+    counted. The difference of two lengths
     is taken, so that what is done once per call (the projection of a codebook) does not count.
     """
     short, long = _macs(codec, _FRAMES), _macs(codec, 2 * _FRAMES)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from audiocodec.audio import AudioInfo, audio_info, read_waveform, resample
-from audiocodec.codes import CodesMetadata
+from audiocodec.codes import Coded, CodesMetadata
 from audiocodec.errors import CodeFileError
 from audiocodec.models.codec import Codec
 
@@ -24,14 +24,6 @@ class Sound:
     def duration(self) -> float:
         """Seconds."""
         return self.info.num_samples / self.info.sample_rate
-
-
-@dataclass(frozen=True)
-class Coded:
-    """codes: (num_quantizers, frames), or (channels, num_quantizers, frames) if kept apart."""
-
-    codes: np.ndarray
-    metadata: CodesMetadata
 
 
 @dataclass(frozen=True)

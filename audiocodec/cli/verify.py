@@ -1,0 +1,30 @@
+"""`codec verify`: read code files whole and check every checksum, length and code."""
+
+import argparse
+
+from audiocodec.cli.paths import Item, found
+from audiocodec.cli.progress import Progress
+from audiocodec.codes import CODE_SUFFIXES, read_codes
+from audiocodec.errors import CodecError, ConfigError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `codec verify`."""
+    parser.add_argument("inputs", nargs="+", metavar="IN", help="code file, folder or list (*.scp)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Report every file that cannot be trusted."""
+    files = [pair for given in args.inputs for pair in found(given, CODE_SUFFIXES)]
+    if not files:
+        raise ConfigError(f"{', '.join(args.inputs)}: no {' '.join(CODE_SUFFIXES)} file there")
+    if len(files) == 1:
+        read_codes(files[0][1])
+        return
+    progress = Progress(len(files), skipped=0)
+    for name, path in files:
+        try:
+            progress.add(read_codes(path)[1].duration)
+        except CodecError as error:
+            progress.fail(Item(name, path, path), error)
+    progress.finish()

@@ -1,0 +1,78 @@
+"""`codec pack`, `unpack`, `verify` and `info` on code files."""
+
+import json
+
+import numpy as np
+import soundfile
+
+from audiocodec.codes import CodesMetadata, read_codes, write_codes
+from tests.cli.helpers import tree, write_audio
+
+METADATA = CodesMetadata(
+    model="a\x1b[31mmodel",  # names are text from a file: they must not reach a terminal raw
+    model_hash="0123456789abcdef",
+    sample_rate=24_000,
+    hop_length=320,
+    codebook_sizes=(1024,) * 8,
+    num_samples=240_000,
+    source_sample_rate=24_000,
+    source_num_samples=240_000,
+    source_channels=1,
+)
+
+
+def write_random_codes(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    codes = np.random.default_rng(0).integers(0, 1024, (8, METADATA.num_frames))
+    write_codes(path, codes, METADATA)
+
+
+def test_packing_and_unpacking_give_the_same_bytes_back(tmp_path, codec):
+    for name in ("a.npy", "sub/b.npy"):
+        write_random_codes(tmp_path / "plain" / name)
+    assert codec("pack", tmp_path / "plain", tmp_path / "packed").exit_code == 0
+    assert codec("unpack", tmp_path / "packed", tmp_path / "back").exit_code == 0
+    assert tree(tmp_path / "plain") == tree(tmp_path / "back")
+    plain, packed = (sum(map(len, tree(tmp_path / name).values())) for name in ("plain", "packed"))
+    assert packed < 0.65 * plain
+    outcome = codec("pack", tmp_path / "plain" / "a.npy", tmp_path / "a.npz")
+    assert outcome.exit_code == 2 and "writes .codec files" in outcome.err
+
+
+def test_encoding_to_the_compact_container_and_decoding_it(tiny_model_dir, tmp_path, codec):
+    write_audio(tmp_path / "in" / "a.wav", 9000)
+    options = ("--model", tiny_model_dir)
+    assert codec("encode", tmp_path / "in", tmp_path / "npy", *options).exit_code == 0
+    packed = tmp_path / "packed"
+    assert codec("encode", tmp_path / "in", packed, *options, "--format", "codec").exit_code == 0
+    plain, packed_codes = read_codes(tmp_path / "npy" / "a.npy"), read_codes(packed / "a.codec")
+    np.testing.assert_array_equal(plain.codes, packed_codes.codes)
+    assert plain.metadata == packed_codes.metadata
+    assert codec("decode", packed / "a.codec", tmp_path / "b.wav", *options).exit_code == 0
+    assert soundfile.info(tmp_path / "b.wav").frames == 9000
+
+
+def test_verify_finds_the_damaged_file_among_good_ones(tmp_path, codec):
+    for name in ("a.npy", "b.codec", "c.npy"):
+        write_random_codes(tmp_path / name)
+    assert codec("verify", tmp_path).exit_code == 0
+    damaged = bytearray((tmp_path / "b.codec").read_bytes())
+    damaged[500] ^= 16
+    (tmp_path / "b.codec").write_bytes(damaged)
+    outcome = codec("verify", tmp_path)
+    assert outcome.exit_code == 3 and "b.codec: damaged" in outcome.err
+    assert "2 of 3 files done" in outcome.err
+    assert codec("verify", tmp_path / "b.codec").exit_code == 1
+    assert codec("verify", tmp_path / "a.npy").exit_code == 0
+
+
+def test_info_tells_nominal_and_real_bitrates_of_code_files(tmp_path, codec):
+    for name in ("a.npy", "a.codec"):
+        write_random_codes(tmp_path / name)
+        outcome = codec("info", tmp_path / name, "--json")
+        report = json.loads(outcome.out)
+        assert report["nominal_bitrate"] == 6000 and report["duration"] == 10
+        size = (tmp_path / name).stat().st_size
+        assert report["file_bitrate"] == 8 * size / 10
+    assert 6000 < report["file_bitrate"] < 6150  # ten bits a code and a small header
+    assert "\x1b" not in codec("info", tmp_path / "a.npy").out

@@ -1,0 +1,20 @@
+"""`codec demo` with a small model and a shipped utterance."""
+
+import soundfile
+
+from audiocodec.cli.samples import shipped_speech
+
+
+def test_the_demo_writes_audio_codes_and_a_picture_and_prints_figures(
+    tiny_model_dir, tmp_path, codec
+):
+    outcome = codec("demo", "--model", tiny_model_dir, "--output", tmp_path / "demo")
+    assert outcome.exit_code == 0, outcome.err
+    for word in ("bitrate", "pesq_wb", "stoi", "codes.npy", "900"):
+        assert word in outcome.out
+    names = ["codes.npy", "decoded.wav", "demo.png", "original.wav"]
+    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == names
+    source = soundfile.info(shipped_speech()[0])
+    decoded = soundfile.info(tmp_path / "demo" / "decoded.wav")
+    assert (decoded.frames, decoded.samplerate) == (source.frames, source.samplerate)
+    assert (tmp_path / "demo" / "demo.png").read_bytes().startswith(b"\x89PNG")

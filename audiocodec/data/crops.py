@@ -1,5 +1,10 @@
-"""Random crops that are a pure function of (seed, step, index)."""
+"""Random crops that are a pure function of (seed, step, index).
 
+Each crop draws from its own Philox stream, so it depends on no worker, no process and no crop
+before it: training can stop and go on anywhere, on any number of machines, with the same data.
+"""
+
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,54 +13,110 @@ import numpy as np
 
 from audiocodec.audio import read_waveform
 from audiocodec.data.data_dir import Utterance
+from audiocodec.errors import AudioError, ConfigError, DataError
 
-_TRIES = 8
+log = logging.getLogger(__name__)
+
+_STREAM = 0  # training draws other numbers of the same seed from other streams
+_TRIES = 10  # crops drawn for one place before a silent one is accepted
+_SPARE = 32  # samples read beyond a crop's ends, for the resampler's filter
 
 
 @dataclass(frozen=True)
 class CropsConfig:
     seconds: float = 1.0
-    min_gain_db: float = -10.0
-    max_gain_db: float = 6.0
-    min_peak: float = 1e-3
+    min_gain_db: float = -10.0  # every crop is scaled by a uniform gain in dB,
+    max_gain_db: float = 6.0  # but never beyond full scale
+    min_peak: float = 1e-3  # quieter crops are drawn again: nothing is learnt from silence
+
+    def __post_init__(self) -> None:
+        if self.seconds <= 0:
+            raise ConfigError(f"crops.seconds is {self.seconds}; give a positive length")
+        if self.min_gain_db > self.max_gain_db:
+            raise ConfigError("crops.min_gain_db is above crops.max_gain_db")
 
 
 class Crop(NamedTuple):
+    """waveform: (time,) float32; shorter utterances end in zeros."""
+
     waveform: np.ndarray
     utterance_id: str
 
 
 class Crops:
+    """Crops of a list of utterances, each second of audio equally likely.
+
+    Raises:
+        DataError: there are no utterances.
+    """
+
     def __init__(
         self, utterances: Sequence[Utterance], config: CropsConfig, sample_rate: int, seed: int
     ) -> None:
+        if not utterances:
+            raise DataError("no utterances to train on; check the data directories")
         self.utterances, self.config = list(utterances), config
         self.sample_rate, self.seed = sample_rate, seed
         self.crop_samples = round(config.seconds * sample_rate)
         seconds = [u.num_samples / (u.sample_rate or sample_rate) for u in self.utterances]
-        self.cumulative = np.cumsum(seconds)
+        self._cumulative = np.cumsum(seconds)
+        self._unreadable: set[str] = set()
 
     def __call__(self, step: int, index: int) -> Crop:
-        key = np.array([self.seed, 0], dtype=np.uint64)
-        counter = np.array([step, index, 0, 0], dtype=np.uint64)
+        """Crop `index` of the global batch of `step`.
+
+        Raises:
+            DataError: no file that could be read was found in several draws.
+        """
+        key = np.array([self.seed, _STREAM], dtype=np.uint64)
+        counter = np.array([0, 0, step, index], dtype=np.uint64)
         random = np.random.Generator(np.random.Philox(key=key, counter=counter))
+        crop = None
         for _ in range(_TRIES):
-            crop = self._draw(random)
-            if np.abs(crop.waveform).max() > self.config.min_peak:
+            utterance = self._draw_utterance(random)
+            try:
+                crop = self._draw_crop(utterance, random)
+            except AudioError as error:
+                self._report(utterance, error)
+                continue
+            if np.abs(crop.waveform).max() >= self.config.min_peak:
                 break
+        if crop is None:
+            raise DataError(
+                f"{_TRIES} files in a row could not be read; run codec validate-data on the data"
+            )
         return crop
 
-    def _draw(self, random: np.random.Generator) -> Crop:
-        where = random.random() * self.cumulative[-1]
-        utterance = self.utterances[int(np.searchsorted(self.cumulative, where, side="right"))]
-        rate = utterance.sample_rate or self.sample_rate
-        need = -(-self.crop_samples * rate // self.sample_rate)
-        start = int(random.random() * max(utterance.num_samples - need + 1, 1))
-        waveform = read_waveform(utterance.path, self.sample_rate, start=start, num_samples=need)[0]
-        waveform = waveform[: self.crop_samples]
-        gain = 10 ** (random.uniform(self.config.min_gain_db, self.config.max_gain_db) / 20)
-        peak = np.abs(waveform).max()
-        waveform = waveform * min(gain, 1.0 / max(peak, 1e-9))
+    def _draw_utterance(self, random: np.random.Generator) -> Utterance:
+        second = random.random() * self._cumulative[-1]
+        index = int(np.searchsorted(self._cumulative, second, side="right"))
+        return self.utterances[min(index, len(self.utterances) - 1)]
+
+    def _draw_crop(self, utterance: Utterance, random: np.random.Generator) -> Crop:
+        place, gain_place = random.random(2)
+        waveform = self._read(utterance, place)
+        decibels = self.config.min_gain_db + gain_place * (
+            self.config.max_gain_db - self.config.min_gain_db
+        )
+        gain = 10 ** (decibels / 20)
+        peak = float(np.abs(waveform).max(initial=0.0))
+        waveform = waveform * np.float32(min(gain, 1 / max(peak, 1e-9)))
         padded = np.zeros(self.crop_samples, dtype=np.float32)
         padded[: len(waveform)] = waveform
         return Crop(padded, utterance.id)
+
+    def _read(self, utterance: Utterance, place: float) -> np.ndarray:
+        rate = utterance.sample_rate or self.sample_rate
+        needed = -(-self.crop_samples * rate // self.sample_rate)
+        if rate != self.sample_rate:
+            needed += _SPARE
+        start = int(place * max(utterance.num_samples - needed + 1, 1))
+        waveform = read_waveform(utterance.path, self.sample_rate, start=start, num_samples=needed)[
+            0
+        ]
+        return waveform[: self.crop_samples]
+
+    def _report(self, utterance: Utterance, error: AudioError) -> None:
+        if utterance.id not in self._unreadable:
+            self._unreadable.add(utterance.id)
+            log.warning("%s is left out: %s", utterance.id, error)

@@ -49,7 +49,11 @@ def read_scp(path: Path) -> dict[str, Path]:
 
 
 def read_data_dir(folder: str | Path) -> list[Utterance]:
-    """The utterances of a data directory, in the order of its wav.scp."""
+    """The utterances of a data directory, in the order of its wav.scp.
+
+    Raises:
+        DataError: a table is missing, malformed or lacks an utterance.
+    """
     folder = Path(folder)
     paths = read_table(folder / "wav.scp")
     speakers = read_table(folder / "utt2spk")
@@ -64,11 +68,18 @@ def read_data_dir(folder: str | Path) -> list[Utterance]:
             key,
             Path(path),
             speakers[key],
-            int(lengths[key]),
-            int(rates[key]) if key in rates else None,
+            _count(lengths, key, folder / "utt2num_samples"),
+            _count(rates, key, folder / "utt2sr") if key in rates else None,
         )
         for key, path in paths.items()
     ]
+
+
+def _count(table: dict[str, str], key: str, path: Path) -> int:
+    value = table[key].strip()
+    if not value.isdecimal():
+        raise DataError(f"{path}: {key!r} has {value!r}; give a whole number")
+    return int(value)
 
 
 def write_data_dir(folder: str | Path, utterances: Iterable[Utterance]) -> None:

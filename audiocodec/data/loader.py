@@ -1,4 +1,4 @@
-"""Batches of crops for steps start ... stop - 1 of one process."""
+"""Batches of crops for one process of a run."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,28 +10,32 @@ from torch.utils.data import DataLoader, Dataset
 from audiocodec.data.crops import Crops, CropsConfig
 from audiocodec.data.data_dir import Utterance
 
+Batch = tuple[Tensor, list[str]]  # waveform (batch, 1, time), utterance ids
 
-class _Batches(Dataset[tuple[Tensor, list[str]]]):
+
+class _Batches(Dataset[Batch]):
     def __init__(self, crops: Crops, batch_size: int, start: int, stop: int, rank: int) -> None:
-        self.crops, self.batch_size, self.start, self.stop, self.rank = (
-            crops,
-            batch_size,
-            start,
-            stop,
-            rank,
-        )
+        self.crops, self.batch_size, self.rank = crops, batch_size, rank
+        self.start, self.stop = start, stop
 
     def __len__(self) -> int:
         return self.stop - self.start
 
-    def __getitem__(self, item: int) -> tuple[Tensor, list[str]]:
+    def __getitem__(self, item: int) -> Batch:
         first = self.rank * self.batch_size
         rows = [self.crops(self.start + item, first + row) for row in range(self.batch_size)]
-        batch = torch.from_numpy(np.stack([crop.waveform for crop in rows])).unsqueeze(1)
-        return batch, [crop.utterance_id for crop in rows]
+        waveform = torch.from_numpy(np.stack([crop.waveform for crop in rows]))
+        return waveform.unsqueeze(1), [crop.utterance_id for crop in rows]
 
 
 class CropLoader:
+    """Iterates over the batches of steps start ... stop - 1.
+
+    Process `rank` has rows rank * batch_size ... (rank + 1) * batch_size - 1 of the global batch:
+    two processes of batch B see what one of batch 2 B sees. `workers` processes read ahead, 0 reads
+    in this one; the batches are the same.
+    """
+
     def __init__(
         self,
         utterances: Sequence[Utterance],
@@ -46,9 +50,8 @@ class CropLoader:
         workers: int = 0,
     ) -> None:
         crops = Crops(utterances, config, sample_rate, seed)
-        self._loader = DataLoader(
-            _Batches(crops, batch_size, start, stop, rank), batch_size=None, num_workers=workers
-        )
+        batches = _Batches(crops, batch_size, start, stop, rank)
+        self._loader = DataLoader(batches, batch_size=None, num_workers=workers)
 
-    def __iter__(self) -> Iterator[tuple[Tensor, list[str]]]:
+    def __iter__(self) -> Iterator[Batch]:
         return iter(self._loader)

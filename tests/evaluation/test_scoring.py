@@ -104,12 +104,11 @@ def test_finished_rows_are_not_scored_again(folders, tmp_path, monkeypatch):
 
 
 def test_a_changed_file_is_scored_again(folders, tmp_path):
-    pairs, journal = pair_files(*folders)[:1], tmp_path / "journal.jsonl"
+    journal = tmp_path / "journal.jsonl"
     pair = PairOfFiles("x", folders[0] / "good_1.wav", folders[1] / "good_1.wav", "s")
     score_pairs([pair], ["si_sdr"], journal, jobs=1)
     soundfile.write(pair.degraded, soundfile.read(pair.reference)[0], RATE, subtype="FLOAT")
-    assert score_pairs([pair], ["si_sdr"], journal, jobs=1)[0]["si_sdr"] == 100.0
-    assert pairs
+    assert score_pairs([pair], ["si_sdr"], journal, jobs=1)[0]["si_sdr"] > 99.9
 
 
 def crash(reference: np.ndarray, degraded: np.ndarray, sample_rate: int) -> float:

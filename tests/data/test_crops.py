@@ -1,0 +1,109 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from audiocodec.audio import write_waveform
+from audiocodec.data.crops import Crops, CropsConfig
+from audiocodec.data.data_dir import Utterance
+from audiocodec.data.loader import CropLoader
+from audiocodec.errors import DataError
+
+RATE = 8_000
+PLAIN = CropsConfig(seconds=0.1, min_gain_db=0.0, max_gain_db=0.0)
+
+
+def utterance(folder: Path, name: str, waveform: np.ndarray, rate: int = RATE) -> Utterance:
+    write_waveform(folder / f"{name}.wav", waveform, rate, subtype="FLOAT")
+    return Utterance(name, folder / f"{name}.wav", name, waveform.shape[-1], rate)
+
+
+def noise(seconds: float, rate: int = RATE, seed: int = 0) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    return random.uniform(-0.5, 0.5, int(seconds * rate)).astype(np.float32)
+
+
+def test_a_crop_is_a_function_of_seed_step_and_index(tmp_path):
+    rows = [utterance(tmp_path, "a", noise(2)), utterance(tmp_path, "b", noise(3, seed=1))]
+    first, again = Crops(rows, PLAIN, RATE, seed=7), Crops(rows, PLAIN, RATE, seed=7)
+    reference = first(5, 3).waveform
+    again(4, 0), again(5, 2)
+    np.testing.assert_array_equal(again(5, 3).waveform, reference)
+    others = [first(5, 4), first(6, 3), Crops(rows, PLAIN, RATE, seed=8)(5, 3)]
+    assert all(not np.array_equal(other.waveform, reference) for other in others)
+
+
+def test_every_second_of_audio_is_equally_likely(tmp_path):
+    rows = [utterance(tmp_path, "short", noise(1)), utterance(tmp_path, "long", noise(4))]
+    crops = Crops(rows, PLAIN, RATE, seed=0)
+    share = np.mean([crops(0, index).utterance_id == "long" for index in range(400)])
+    assert share == pytest.approx(0.8, abs=0.08)
+
+
+def test_a_crop_of_another_rate_is_resampled_and_a_short_one_ends_in_zeros(tmp_path):
+    time = np.arange(22_050 * 2) / 22_050
+    crops = Crops(
+        [utterance(tmp_path, "x", 0.5 * np.sin(2 * np.pi * 1000 * time), 22_050)],
+        PLAIN,
+        RATE,
+        seed=0,
+    )
+    spectrum = np.abs(np.fft.rfft(crops(0, 0).waveform))
+    assert spectrum.argmax() == 100  # 1000 Hz in bins of 10 Hz
+    short = Crops([utterance(tmp_path, "y", noise(0.05))], PLAIN, RATE, seed=0)(0, 0).waveform
+    assert short.shape == (800,) and np.abs(short[:400]).max() > 0 and not short[400:].any()
+
+
+def test_gain_is_in_its_range_and_never_clips(tmp_path):
+    rows = [utterance(tmp_path, "x", np.full(RATE, 0.5, np.float32))]
+    config = CropsConfig(seconds=0.1, min_gain_db=-20.0, max_gain_db=20.0)
+    peaks = [Crops(rows, config, RATE, seed=0)(step, 0).waveform.max() for step in range(60)]
+    assert min(peaks) >= 0.05 * 0.999 and max(peaks) <= 1.0
+    assert max(peaks) > 0.9 and min(peaks) < 0.1
+
+
+def test_silent_crops_are_drawn_again_and_unreadable_files_are_reported_once(tmp_path, caplog):
+    half_silent = np.concatenate([np.zeros(RATE * 2, np.float32), noise(6)])
+    broken = utterance(tmp_path, "broken", noise(2))
+    broken.path.write_bytes(b"no audio")
+    rows = [utterance(tmp_path, "x", half_silent), broken]
+    crops = Crops(rows, PLAIN, RATE, seed=0)
+    drawn = [crops(step, 0) for step in range(50)]
+    assert all(crop.waveform.any() for crop in drawn)
+    assert {crop.utterance_id for crop in drawn} == {"x"}
+    assert caplog.text.count("broken is left out") == 1
+
+
+def test_nothing_to_read_is_an_error(tmp_path):
+    broken = utterance(tmp_path, "broken", noise(1))
+    broken.path.write_bytes(b"no audio")
+    with pytest.raises(DataError, match="validate-data"):
+        Crops([broken], PLAIN, RATE, seed=0)(0, 0)
+    with pytest.raises(DataError, match="no utterances"):
+        Crops([], PLAIN, RATE, seed=0)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_workers_and_processes_do_not_change_the_batches(workers, tmp_path):
+    rows = [utterance(tmp_path, "x", noise(2))]
+
+    def batches(start: int, batch_size: int, rank: int, workers: int = 0) -> list[torch.Tensor]:
+        loader = CropLoader(
+            rows,
+            PLAIN,
+            sample_rate=RATE,
+            batch_size=batch_size,
+            seed=0,
+            start=start,
+            stop=6,
+            rank=rank,
+            workers=workers,
+        )
+        return [waveform for waveform, _ in loader]
+
+    whole = batches(0, 4, 0)
+    assert torch.equal(torch.stack(batches(0, 4, 0, workers)), torch.stack(whole))
+    assert torch.equal(torch.stack(batches(4, 4, 0, workers)), torch.stack(whole[4:]))
+    halves = [torch.cat(pair) for pair in zip(batches(0, 2, 0), batches(0, 2, 1), strict=True)]
+    assert torch.equal(torch.stack(halves), torch.stack(whole))

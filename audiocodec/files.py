@@ -54,6 +54,7 @@ def atomic_folder(target: str | Path) -> Iterator[Path]:
         os.chmod(temporary, 0o777 & ~_umask())
         for path in temporary.rglob("*"):
             if path.is_file():
+                os.chmod(path, 0o666 & ~_umask())  # some writers make private files
                 with open(path, "rb") as file:
                     os.fsync(file.fileno())
         if target.exists():

@@ -17,6 +17,7 @@ COMMANDS = {
     "info": "describe a model, a code file or an audio file",
     "evaluate": "score degraded audio against its reference",
     "train": "train a codec",
+    "prepare-data": "data directories from audio as it lies on disk",
     "validate-data": "check data directories and their audio",
     "bench": "measure a model's speed on this machine",
     "demo": "encode, decode, measure and draw a shipped utterance",

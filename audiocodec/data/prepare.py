@@ -150,7 +150,7 @@ def scan(
 
 def _read(recording: Recording) -> Utterance | str:
     path = recording.path
-    if re.search("[\\n\\r\ud800-\udfff]", str(path)):  # surrogates: bytes that are not UTF-8
+    if re.search(r"[\n\r\ud800-\udfff]", str(path)):  # surrogates: bytes that are not UTF-8
         return f"{str(path)!r}: this name cannot stand in a wav.scp; rename the file"
     try:
         info = audio_info(path)

@@ -3,6 +3,9 @@
 import argparse
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from audiocodec.audio import read_waveform, write_waveform
 from audiocodec.cli.arguments import add_model_arguments, load_model, positive
@@ -10,6 +13,9 @@ from audiocodec.cli.figure import draw
 from audiocodec.cli.report import print_report
 from audiocodec.cli.samples import shipped_speech
 from audiocodec.codes import read_codes, write_codes
+
+if TYPE_CHECKING:
+    from audiocodec.evaluation.metrics import Metric
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the original, the codes, the decoded speech and a picture; print the figures."""
-    from audiocodec.evaluation.metrics import pesq_wb, stoi  # torch and scipy take seconds to load
-    from audiocodec.models.transcoder import Transcoder
+    from audiocodec.evaluation.metrics import pesq_wb, stoi
+    from audiocodec.models.transcoder import Transcoder  # torch takes seconds to load
 
     transcoder = Transcoder(load_model(args))
     folder = Path(args.output)
@@ -50,8 +56,19 @@ def run(args: argparse.Namespace) -> None:
         "samples_in": sound.info.num_samples,
         "samples_out": decoded.shape[-1],
         "times_real_time": sound.duration / elapsed,
-        "pesq_wb": pesq_wb(original[0], decoded[0], rate),
-        "stoi": stoi(original[0], decoded[0], rate),
+        "pesq_wb": _score(pesq_wb, original[0], decoded[0], rate),
+        "stoi": _score(stoi, original[0], decoded[0], rate),
         "files": {**{name: str(path) for name, path in files.items()}, "demo.png": str(picture)},
     }
     print_report(report, as_json=False)
+
+
+def _score(
+    metric: "Metric", reference: np.ndarray, degraded: np.ndarray, sample_rate: int
+) -> float | str:
+    from audiocodec.evaluation.signals import MetricFailure
+
+    try:
+        return metric(reference, degraded, sample_rate)
+    except MetricFailure as failure:
+        return f"not defined: {failure}"

@@ -3,6 +3,7 @@
 import soundfile
 
 from audiocodec.cli.samples import shipped_speech
+from tests.cli.helpers import write_audio
 
 
 def test_the_demo_writes_audio_codes_and_a_picture_and_prints_figures(
@@ -18,3 +19,10 @@ def test_the_demo_writes_audio_codes_and_a_picture_and_prints_figures(
     decoded = soundfile.info(tmp_path / "demo" / "decoded.wav")
     assert (decoded.frames, decoded.samplerate) == (source.frames, source.samplerate)
     assert (tmp_path / "demo" / "demo.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_demo_takes_audio_on_which_metrics_are_not_defined(tiny_model_dir, tmp_path, codec):
+    audio = write_audio(tmp_path / "a.wav", 500, 8_000, 2)
+    command = ("demo", "--model", tiny_model_dir, "--output", tmp_path / "demo", "--audio", audio)
+    outcome = codec(*command, "--num-quantizers", 1)
+    assert outcome.exit_code == 0 and "not defined: shorter than" in outcome.out

@@ -1,0 +1,149 @@
+"""The model card of a trained model, from what its run and its evaluation wrote.
+
+    python local/card.py --model DIR --experiment EXP --data data/train --results RESULTS \
+        --command "./run.sh" > CARD
+
+RESULTS has a folder of `codec evaluate` for each number of quantizers, named by it, `bench.json` of
+`codec bench --json` and `usage.json` of `codec usage --json`. No number in the card is typed by
+hand.
+"""
+
+import argparse
+import itertools
+import json
+import subprocess
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from audiocodec.config import load_config
+from audiocodec.data.data_dir import Utterance, read_data_dir
+from audiocodec.environment import environment
+from audiocodec.models.bundle import load_codec
+from audiocodec.training.config import TrainConfig
+
+SOURCES = {
+    "asp": "African Storybook Project (read by Darshan Soni, Stella Maris Namae, Alexandra "
+    "Danahy), CC-BY 3.0",
+    "fleursdumal": "LibriVox, Les Fleurs du mal, public domain",
+    "kathleen": "rhasspy/dataset-voice-kathleen, CC0 1.0",
+    "ljspeech": "LJ Speech (read by Linda Johnson), public domain",
+    "jenny": 'Jenny (Dioco); software that generates audio with it names the voice "Jenny (Dioco)"',
+    "gcompris": "GCompris voices, those in the public domain",
+    "speechocean762": "speechocean762 (Zhang et al. 2021), 16 kHz, free for any use",
+}
+PAUSE = 600  # seconds between log lines that are a break between sittings, not training
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    for name in ("model", "experiment", "data", "results"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--command", required=True)
+    args = parser.parse_args()
+    sections = [
+        introduction(args.model),
+        scores(args.model, args.results),
+        speed(args.results),
+        training(args.experiment, args.data, args.command),
+        data(read_data_dir(args.data)),
+    ]
+    print("\n\n".join(sections))
+
+
+def introduction(folder: Path) -> str:
+    codec = load_codec(folder)
+    size = (folder / "codec.safetensors").stat().st_size / 1e6
+    sizes = ", ".join(map(str, codec.codebook_sizes))
+    return f"""# {codec.name}
+
+A codec for speech at {codec.sample_rate} Hz, mono: {codec.frame_rate:g} frames/s, codebooks of
+{sizes} codes, {codec.bitrate(1):g} to {codec.bitrate():g} bit/s by the number of quantizers.
+{sum(p.numel() for p in codec.parameters()) / 1e6:.1f} M parameters, {size:.1f} MB. Causal and
+streamable; algorithmic latency {codec.latency_samples} samples
+({1000 * codec.latency_samples / codec.sample_rate:.0f} ms). Weights: `{codec.weight_hash}`.
+
+For speech: music and other sounds were not trained on. Written by `egs/speech/local/card.py`."""
+
+
+def scores(folder: Path, results: Path) -> str:
+    codec, names = load_codec(folder), ("pesq_wb", "stoi", "estoi", "si_sdr")
+    lines = ["| quantizers | kbit/s | " + " | ".join(names) + " | scored | failed |"]
+    lines.append("|---" * (len(names) + 4) + "|")
+    folders = sorted(path for path in results.iterdir() if path.name.isdecimal())
+    for path in folders:
+        metrics = read_json(path / "summary.json")["metrics"]
+        cells = [
+            f"{m['mean']:.3f} ({m['ci_low']:.3f}-{m['ci_high']:.3f})"
+            for m in (metrics[name] for name in names)
+        ]
+        first, stages = metrics[names[0]], int(path.name)
+        rate = f"{codec.bitrate(stages) / 1000:g}"
+        counts = f"{first['n_ok']} | {first['n_failed']}"
+        lines.append(f"| {stages} | {rate} | {' | '.join(cells)} | {counts} |")
+    table = "\n".join(lines)
+    return f"""## Scores
+
+Real speech that the model never saw, full-band reference at 24 kHz, mean and 95 % interval:
+{read_json(folders[-1] / "summary.json")["n_utterances"]} utterances of LibriTTS, VCTK and 13
+languages of NabuCasa's voice data sets.
+
+{table}"""
+
+
+def speed(results: Path) -> str:
+    bench = read_json(results / "bench.json")
+    threads, times = next(iter(bench["times_real_time"].items()))
+    macs = sum(bench["gmacs_per_second_of_audio"].values())
+    return f"""## Speed
+
+Encode and decode: {times["encode_and_decode"]:.0f} times real time on {threads}
+({bench["environment"]["processor"]}, torch {bench["environment"]["versions"]["torch"]}), warm;
+encoding in float64. {macs:.2f} G multiply-accumulates a second of audio."""
+
+
+def training(experiment: Path, folder: Path, command: str) -> str:
+    config = load_config(TrainConfig, experiment / "config.yaml")
+    lines = [json.loads(line) for line in (experiment / "log.jsonl").read_text().splitlines()]
+    gaps = [after["time"] - before["time"] for before, after in itertools.pairwise(lines)]
+    hours = sum(gap for gap in gaps if gap < PAUSE) / 3600
+    steps = max(line["step"] for line in lines)
+    valid = [line for line in lines if "valid/pesq" in line]
+    best = max(valid, key=lambda line: line["valid/pesq"] / 4.5 + line["valid/stoi"])
+    heard = steps * config.batch_size * config.crops.seconds / 3600
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+    return f"""## Training
+
+`{command}` in `egs/speech`, commit {commit.stdout.strip()}, seed {config.seed}: {steps} steps of
+{config.batch_size} crops of {config.crops.seconds:g} s ({heard:.1f} h of audio heard) in
+{hours:.1f} h on {environment()["processor"]}, {environment()["cores"]} cores. The best of
+{len(valid)} validations (PESQ {best["valid/pesq"]:.2f}, STOI {best["valid/stoi"]:.3f} on held-out
+speakers of the training data, at step {best["step"]}) is kept.
+
+Of each codebook, on the validation utterances, at least {best["valid/used_min"]:.0%} of the codes
+were in use (mean {best["valid/used_mean"]:.0%}); the perplexity was
+{best["valid/perplexity_min"]:.0f} or more (mean {best["valid/perplexity_mean"]:.0f})."""
+
+
+def data(utterances: list[Utterance]) -> str:
+    hours: dict[str, float] = defaultdict(float)
+    speakers: dict[str, set[str]] = defaultdict(set)
+    for utterance in utterances:
+        source = utterance.speaker.split("-")[0]
+        hours[source] += utterance.num_samples / (utterance.sample_rate or 24_000) / 3600
+        speakers[source].add(utterance.speaker)
+    rows = [
+        f"| {source} | {60 * hours[source]:.0f} min | {len(speakers[source])} | {SOURCES[source]} |"
+        for source in sorted(hours, key=lambda name: -hours[name])
+    ]
+    total = f"{sum(hours.values()):.1f} h, {sum(map(len, speakers.values()))} speakers"
+    table = "\n".join(["| source | length | speakers | licence |", "|---|---|---|---|", *rows])
+    return f"## Data\n\n{total}; only recordings whose licence allows any use.\n\n{table}"
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,14 +1,20 @@
 """Reconstruction losses on spectra; all in float32, gradients finite for silence."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from audiocodec.errors import ConfigError
-from audiocodec.features.mel import mel_filters, mel_spectrogram
-from audiocodec.features.stft import stft
+from audiocodec.features.mel import MelScale, mel_filters, mel_spectrogram
+from audiocodec.features.stft import (
+    PadMode,
+    check_windows,
+    compressed,
+    magnitude,
+    make_window,
+    stft,
+)
 
 
 @dataclass(frozen=True)
@@ -19,12 +25,35 @@ class MultiResolutionMelConfig:
     n_mels: tuple[int, ...] = (128, 80, 40, 20, 10)
     hop_divisor: int = 4  # hop = window / divisor
     floor: float = 3e-3  # of the mel magnitude under the logarithm
-    scale: Literal["htk", "slaney"] = "slaney"
-    high: float = 12_000.0  # Hz
+    scale: MelScale = "slaney"
+    high: float | None = 12_000.0  # Hz; null: half the sample rate
+    unit_area: bool = False  # filters of area 1 instead of height 1
+    linear: float = 0.0  # weight of the distance without logarithm, beside 1 for the one with
+    pad_mode: PadMode = "constant"
 
     def __post_init__(self) -> None:
         if len(self.windows) != len(self.n_mels):
-            raise ConfigError("mel windows and n_mels must have the same length")
+            raise ConfigError(
+                f"mel has {len(self.windows)} windows but {len(self.n_mels)} n_mels; give one each"
+            )
+        if self.floor <= 0:
+            raise ConfigError(f"mel floor is {self.floor}; the logarithm needs one above 0")
+        check_windows(self.windows, self.hop_divisor)
+
+
+# Vocos (arXiv:2306.00814), and with it the SimVQ audio recipe, at weight 45.
+VOCOS_MEL = MultiResolutionMelConfig(
+    windows=(1024,), n_mels=(100,), floor=1e-7, scale="htk", pad_mode="reflect"
+)
+# DAC (arXiv:2306.06546) takes log10 and adds up the seven: its weight 15 is 15 * 7 / ln(10) here.
+DAC_MEL = MultiResolutionMelConfig(
+    windows=(32, 64, 128, 256, 512, 1024, 2048),
+    n_mels=(5, 10, 20, 40, 80, 160, 320),
+    floor=1e-5,
+    high=None,
+    unit_area=True,
+    pad_mode="reflect",
+)
 
 
 class MultiResolutionMel(nn.Module):
@@ -34,56 +63,92 @@ class MultiResolutionMel(nn.Module):
         super().__init__()
         self.config = config
         for index, (n_fft, n_mels) in enumerate(zip(config.windows, config.n_mels, strict=True)):
-            self.register_buffer(f"window_{index}", torch.hann_window(n_fft), persistent=False)
-            filters = mel_filters(sample_rate, n_fft, n_mels, config.scale, config.high)
+            self.register_buffer(f"window_{index}", make_window("hann", n_fft), persistent=False)
+            filters = mel_filters(
+                sample_rate, n_fft, n_mels, config.scale, config.high, config.unit_area
+            )
             self.register_buffer(f"filters_{index}", filters, persistent=False)
 
     def forward(self, real: Tensor, fake: Tensor) -> Tensor:
         """Scalar distance of waveforms (batch, 1, time)."""
-        total = fake.new_zeros(())
-        for index, n_fft in enumerate(self.config.windows):
+        distances = []
+        for index in range(len(self.config.windows)):
             with torch.no_grad():
-                target = self._log_mel(real, index, n_fft)
-            total = total + (self._log_mel(fake, index, n_fft) - target).abs().mean()
-        return total / len(self.config.windows)
+                target = self._mel(real, index)
+            distances.append(self._distance(target, self._mel(fake, index)))
+        return torch.stack(distances).mean()
 
-    def _log_mel(self, waveform: Tensor, index: int, n_fft: int) -> Tensor:
+    def _distance(self, real: Tensor, fake: Tensor) -> Tensor:
+        floor = self.config.floor
+        distance = (real.clamp_min(floor).log() - fake.clamp_min(floor).log()).abs().mean()
+        if self.config.linear:
+            distance = distance + self.config.linear * (real - fake).abs().mean()
+        return distance
+
+    def _mel(self, waveform: Tensor, index: int) -> Tensor:
         window, filters = getattr(self, f"window_{index}"), getattr(self, f"filters_{index}")
-        hop_length = n_fft // self.config.hop_divisor
-        mel = mel_spectrogram(waveform.squeeze(1), window, hop_length, filters)
-        return mel.clamp_min(self.config.floor).log()
+        hop_length = window.shape[0] // self.config.hop_divisor
+        return mel_spectrogram(
+            waveform.squeeze(1), window, hop_length, filters, self.config.pad_mode
+        )
 
 
 @dataclass(frozen=True)
 class MultiResolutionStftConfig:
+    """Weights of three distances of spectra; those of weight 0 are not computed."""
+
     windows: tuple[int, ...] = (1024, 512)
-    exponent: float = 0.5  # compression of the magnitudes; phases are kept
+    hop_divisor: int = 4  # hop = window / divisor
+    complex: float = 1.0  # L1 of real and imaginary parts, magnitudes compressed by the exponent
+    exponent: float = 0.5
+    log_magnitude: float = 0.0  # L1 of ln|X|
+    convergence: float = 0.0  # norm of the difference of magnitudes over that of the real ones
+    floor: float = 1e-2  # magnitudes well below it hardly count
+
+    def __post_init__(self) -> None:
+        if self.floor <= 0:
+            raise ConfigError(f"STFT floor is {self.floor}; give one above 0")
+        check_windows(self.windows, self.hop_divisor)
 
 
 class MultiResolutionStft(nn.Module):
-    """L1 distance of complex spectra with magnitudes compressed to |X|**exponent."""
+    """Mean over resolutions of distances of spectra (arXiv:1910.11480, and with phases)."""
 
     def __init__(self, config: MultiResolutionStftConfig) -> None:
         super().__init__()
         self.config = config
         for index, n_fft in enumerate(config.windows):
-            self.register_buffer(f"window_{index}", torch.hann_window(n_fft), persistent=False)
+            self.register_buffer(f"window_{index}", make_window("hann", n_fft), persistent=False)
 
     def forward(self, real: Tensor, fake: Tensor) -> Tensor:
         """Scalar distance of waveforms (batch, 1, time)."""
-        total = fake.new_zeros(())
-        for index, n_fft in enumerate(self.config.windows):
+        distances = []
+        for index in range(len(self.config.windows)):
             window = getattr(self, f"window_{index}")
-            with torch.no_grad():
-                target = self._compressed(stft(real.squeeze(1), window, n_fft // 4))
-            compressed = self._compressed(stft(fake.squeeze(1), window, n_fft // 4))
-            total = total + (compressed - target).abs().mean()
-        return total / len(self.config.windows)
+            hop_length = window.shape[0] // self.config.hop_divisor
+            spectra = [stft(waveform.squeeze(1), window, hop_length) for waveform in (real, fake)]
+            distances.append(self._distance(*spectra))
+        return torch.stack(distances).mean()
 
-    def _compressed(self, spectrum: Tensor) -> Tensor:
-        power = spectrum.real.square() + spectrum.imag.square()
-        gain = (power + 1e-4).pow((self.config.exponent - 1) / 2)
-        return torch.view_as_real(spectrum) * gain.unsqueeze(-1)
+    def _distance(self, real: Tensor, fake: Tensor) -> Tensor:
+        config = self.config
+        distance = fake.real.new_zeros(())
+        if config.complex:
+            with torch.no_grad():
+                target = compressed(real, config.exponent, config.floor)
+            difference = compressed(fake, config.exponent, config.floor) - target
+            distance = distance + config.complex * torch.view_as_real(difference).abs().mean()
+        if config.log_magnitude or config.convergence:
+            distance = distance + self._magnitude_distance(magnitude(real).detach(), fake)
+        return distance
+
+    def _magnitude_distance(self, real: Tensor, fake_spectrum: Tensor) -> Tensor:
+        floor, fake = self.config.floor, magnitude(fake_spectrum)
+        logs = [(values.square() + floor**2).log() / 2 for values in (real, fake)]
+        log_distance = (logs[0] - logs[1]).abs().mean()
+        scale = (real.square() + floor**2).sum().sqrt()
+        convergence = torch.linalg.vector_norm(real - fake) / scale
+        return self.config.log_magnitude * log_distance + self.config.convergence * convergence
 
 
 def waveform_l1(real: Tensor, fake: Tensor) -> Tensor:

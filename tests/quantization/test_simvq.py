@@ -110,7 +110,7 @@ def test_the_loss_does_not_depend_on_the_scale_of_the_latent():
     losses = []
     for scale in (1e-3, 1.0, 1e3):
         quantizer.initialize(scale * correlated(2, 6, 500))
-        losses.append(float(quantizer(scale * correlated(2, 6, 500)).loss))
+        losses.append(quantizer(scale * correlated(2, 6, 500)).loss.item())
     assert losses == pytest.approx([losses[1]] * 3, rel=1e-3)
 
 
@@ -129,7 +129,7 @@ def test_more_stages_are_closer_and_prefixes_are_shared():
     quantizer.initialize(latent)
     codes = quantizer.encode(latent)
     errors = [
-        float((quantizer.decode(codes[:, :n]) - latent).square().mean()) for n in (1, 2, 3, 4)
+        (quantizer.decode(codes[:, :n]) - latent).square().mean().item() for n in (1, 2, 3, 4)
     ]
     assert errors == sorted(errors, reverse=True) and len(set(errors)) == 4
     assert torch.equal(quantizer.encode(latent, 2), codes[:, :2])

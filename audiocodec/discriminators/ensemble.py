@@ -1,18 +1,21 @@
 """All discriminators of an experiment as one module."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable
 
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
-from audiocodec.discriminators import DISCRIMINATORS
-from audiocodec.discriminators.ms_stft import Judged
+from audiocodec.discriminators.base import Discriminator, Judgement
 
 
 class DiscriminatorEnsemble(nn.Module):
-    def __init__(self, configs: Sequence[Any]) -> None:
-        super().__init__()
-        self.members = nn.ModuleList(DISCRIMINATORS.build(config) for config in configs)
+    """Judges by every member, each by its own options."""
 
-    def forward(self, waveform: Tensor) -> Judged:
-        return [judged for member in self.members for judged in member(waveform)]
+    def __init__(self, members: Iterable[Discriminator]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, real: Tensor, fake: Tensor) -> list[Judgement]:
+        """Judge waveforms (batch, 1, time); one call, so weights are normalised once for both."""
+        with parametrize.cached():
+            return [member.compare(real, fake) for member in self.members]  # type: ignore[operator]

@@ -1,31 +1,50 @@
-"""Adversarial losses, averaged over scales so that a weight does not depend on their number."""
+"""Adversarial losses.
 
-from typing import Literal
+A discriminator's loss is a mean over its scales, so that its weight does not depend on their
+number; the ensemble's is the sum of its members' by weight.
+"""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-Judged = list[tuple[Tensor, list[Tensor]]]  # (logits, feature maps) of each scale
-Kind = Literal["hinge", "least_squares"]
+from audiocodec.discriminators.base import Judgement, Objective
 
 
-def discriminator_loss(real: Judged, fake: Judged, kind: Kind) -> Tensor:
-    """Real should score 1 or more (hinge) or 1, fake -1 or less or 0."""
+def discriminator_loss(judgements: Sequence[Judgement]) -> Tensor:
+    """What the discriminators minimise."""
     terms = []
-    for (real_logits, _), (fake_logits, _) in zip(real, fake, strict=True):
-        r, f = real_logits.float(), fake_logits.float()
-        if kind == "hinge":
-            terms.append(F.relu(1 - r).mean() + F.relu(1 + f).mean())
-        else:
-            terms.append((1 - r).square().mean() + f.square().mean())
-    return torch.stack(terms).mean()
+    for judgement in judgements:
+        scales = zip(judgement.real, judgement.fake, strict=True)
+        objective = judgement.config.objective
+        losses = [telling_loss(real, fake, objective) for (real, _), (fake, _) in scales]
+        terms.append(judgement.config.weight * torch.stack(losses).mean())
+    return torch.stack(terms).sum()
 
 
-def generator_loss(fake: Judged, kind: Kind) -> Tensor:
-    """Fake should score high (hinge: linear, never saturating) or 1."""
-    if kind == "hinge":
-        terms = [-logits.float().mean() for logits, _ in fake]
-    else:
-        terms = [(1 - logits.float()).square().mean() for logits, _ in fake]
-    return torch.stack(terms).mean()
+def generator_loss(judgements: Sequence[Judgement]) -> Tensor:
+    """What the codec minimises, to be taken for real."""
+    terms = []
+    for judgement in judgements:
+        objective = judgement.config.objective
+        losses = [deceiving_loss(logits, objective) for logits, _ in judgement.fake]
+        terms.append(judgement.config.weight * torch.stack(losses).mean())
+    return torch.stack(terms).sum()
+
+
+def telling_loss(real: Tensor, fake: Tensor, objective: Objective) -> Tensor:
+    """Logits should be 1 or more for real, -1 or less for fake; or 1 and 0 (least squares)."""
+    real, fake = real.float(), fake.float()
+    if objective == "least_squares":
+        return (1 - real).square().mean() + fake.square().mean()
+    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+
+
+def deceiving_loss(fake: Tensor, objective: Objective) -> Tensor:
+    """Logits of the fake should be high; or 1 or more (clamped); or 1 (least squares)."""
+    fake = fake.float()
+    if objective == "least_squares":
+        return (1 - fake).square().mean()
+    return F.relu(1 - fake).mean() if objective == "clamped_hinge" else -fake.mean()

@@ -1,18 +1,36 @@
 """Feature matching (arXiv:1910.06711): the fake should look like the real inside the judges."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from audiocodec.losses.adversarial import Judged
+from audiocodec.discriminators.base import Judgement
+
+MIN_MAGNITUDE = 1e-4  # of a map that distances are divided by
 
 
-def feature_matching_loss(real: Judged, fake: Judged, normalised: bool = True) -> Tensor:
-    """L1 distance of feature maps, each over the mean magnitude of the real map if `normalised`."""
+def feature_matching_loss(judgements: Sequence[Judgement]) -> Tensor:
+    """Sum over the discriminators, by weight, of the mean distance over all their maps."""
     terms = []
-    for (_, real_maps), (_, fake_maps) in zip(real, fake, strict=True):
-        for real_map, fake_map in zip(real_maps, fake_maps, strict=True):
-            target = real_map.detach().float()
-            distance = (fake_map.float() - target).abs().mean()
-            scale = target.abs().mean().clamp_min(1e-4) if normalised else 1.0
-            terms.append(distance / scale)
-    return torch.stack(terms).mean()
+    for judgement in judgements:
+        scales = zip(judgement.real, judgement.fake, strict=True)
+        distances = [
+            map_distance(real, fake, judgement.config.normalised_features)
+            for (_, real_maps), (_, fake_maps) in scales
+            for real, fake in zip(real_maps, fake_maps, strict=True)
+        ]
+        terms.append(judgement.config.feature_weight * torch.stack(distances).mean())
+    return torch.stack(terms).sum()
+
+
+def map_distance(real: Tensor, fake: Tensor, normalised: bool) -> Tensor:
+    """Mean |fake - real|, over mean |real| if `normalised`; no gradient for `real`."""
+    real = real.detach()
+    distance = _mean_magnitude(fake - real)
+    return distance / _mean_magnitude(real).clamp_min(MIN_MAGNITUDE) if normalised else distance
+
+
+def _mean_magnitude(values: Tensor) -> Tensor:
+    """Summed in float32 whatever the maps are in, which saves a copy of each."""
+    return values.abs().mean(dtype=torch.float32)

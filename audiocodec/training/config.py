@@ -22,7 +22,6 @@ class LossConfig:
     quantizer: float = 1.0
     adversarial: float = 1.0
     feature_matching: float = 2.0
-    adversarial_kind: Literal["hinge", "least_squares"] = "hinge"
     mel_settings: MultiResolutionMelConfig = MultiResolutionMelConfig()
     stft_settings: MultiResolutionStftConfig = MultiResolutionStftConfig()
 

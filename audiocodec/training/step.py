@@ -70,9 +70,8 @@ class Update:
 
     def _adversarial(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Terms]:
         with self.autocast():
-            of_real, of_fake = self.discriminators(real), self.discriminators(fake)
-        kind = self.config.adversarial_kind
-        return discriminator_loss(of_real, of_fake, kind), {
-            "adversarial": generator_loss(of_fake, kind),
-            "feature_matching": feature_matching_loss(of_real, of_fake),
+            judgements = self.discriminators(real, fake)
+        return discriminator_loss(judgements), {
+            "adversarial": generator_loss(judgements),
+            "feature_matching": feature_matching_loss(judgements),
         }

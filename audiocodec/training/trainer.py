@@ -22,6 +22,7 @@ from tqdm import tqdm
 from audiocodec import config as configuration
 from audiocodec.data.data_dir import Utterance
 from audiocodec.data.loader import CropLoader
+from audiocodec.discriminators import DISCRIMINATORS
 from audiocodec.discriminators.ensemble import DiscriminatorEnsemble
 from audiocodec.errors import CodecError
 from audiocodec.losses.spectral import MultiResolutionMel, MultiResolutionStft, waveform_l1
@@ -68,7 +69,8 @@ class Trainer:
         )
         torch.manual_seed(config.seed)
         codec = Codec(config.codec, name=experiment.name)
-        discriminators = DiscriminatorEnsemble(config.discriminators)
+        judges = [DISCRIMINATORS.build(options) for options in config.discriminators]
+        discriminators = DiscriminatorEnsemble(judges)
         self.ema = Ema(codec.to(self.accelerator.device), config.ema_decay)
         self.optimizers = {
             "codec": build_optimizer(codec, config.optimizer),
@@ -113,17 +115,22 @@ class Trainer:
             Interrupted: SIGTERM, SIGINT or SIGUSR1 arrived; a checkpoint has been written.
         """
         self._resume()
-        with self._signals(), self._progress() as progress:
-            start, seconds = self.step, time.monotonic()
-            for batch in self._batches():
-                terms = self._one_step(batch)
-                progress.update()
-                if self.step % self.config.log_every == 0:
-                    elapsed = time.monotonic() - seconds
-                    self._log(terms, self._audio_seconds(self.step - start) / elapsed, progress)
-                    start, seconds = self.step, time.monotonic()
-                self._after_step()
-        self.journal.close()
+        try:
+            with self._signals(), self._progress() as progress:
+                self._loop(progress)
+        finally:
+            self.journal.close()
+
+    def _loop(self, progress: "tqdm[Any]") -> None:
+        start, seconds = self.step, time.monotonic()
+        for batch in self._batches():
+            terms = self._one_step(batch)
+            progress.update()
+            if self.step % self.config.log_every == 0:
+                elapsed = time.monotonic() - seconds
+                self._log(terms, self._audio_seconds(self.step - start) / elapsed, progress)
+                start, seconds = self.step, time.monotonic()
+            self._after_step()
 
     def _one_step(self, waveform: Tensor) -> Terms:
         config, step = self.config, self.step

@@ -1,0 +1,76 @@
+"""What all discriminators share: their options, their output, the scaling of what they judge."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+
+Judged = list[tuple[Tensor, list[Tensor]]]  # (logits, feature maps) of each scale
+Objective = Literal["hinge", "clamped_hinge", "least_squares"]
+
+MIN_PEAK = 1e-2  # quieter crops are not raised to full scale: the gain is that of their gradient
+
+
+@dataclass(frozen=True)
+class DiscriminatorConfig:
+    """How one discriminator counts; each kind adds its own architecture."""
+
+    weight: float = 1.0  # of its adversarial losses, each a mean over its scales
+    feature_weight: float = 1.0  # of its feature matching, a mean over its scales and maps
+    objective: Objective = "hinge"
+    normalised_features: bool = True  # distances of maps over the mean magnitude of the real map
+    peak: float | None = None  # centre the real waveform and scale it to this peak; the fake alike
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What one discriminator makes of a batch of real and of fake waveforms."""
+
+    config: DiscriminatorConfig
+    real: Judged
+    fake: Judged
+
+
+class Discriminator(nn.Module, ABC):
+    """A set of networks (scales) that tell real waveforms from fake ones."""
+
+    config: DiscriminatorConfig
+
+    @abstractmethod
+    def forward(self, waveform: Tensor) -> Judged:
+        """Judge (batch, 1, time); logits and feature maps start with the batch dimension."""
+
+    def compare(self, real: Tensor, fake: Tensor) -> Judgement:
+        """Judge both, on one scale if the configuration gives a `peak`."""
+        if self.config.peak is not None:
+            real, fake = scale_to_peak(real, fake, self.config.peak)
+        return Judgement(self.config, self(real), self(fake))
+
+
+def scale_to_peak(real: Tensor, fake: Tensor, peak: float) -> tuple[Tensor, Tensor]:
+    """Remove the mean of `real` from both and multiply both by what brings `real` to `peak`.
+
+    One shift and one gain an example, taken from the real waveform without gradient, so that the
+    fake cannot be raised to full scale as it approaches silence (DAC normalises each by itself).
+    """
+    with torch.no_grad():
+        mean = real.mean(-1, keepdim=True)
+        gain = peak / (real - mean).abs().amax(-1, keepdim=True).clamp_min(MIN_PEAK)
+    return (real - mean) * gain, (fake - mean) * gain
+
+
+def conv2d(
+    inputs: int,
+    outputs: int,
+    kernel: tuple[int, int],
+    stride: tuple[int, int] = (1, 1),
+    dilation: tuple[int, int] = (1, 1),
+) -> nn.Conv2d:
+    """A weight-normed convolution whose output has the size of its input over the stride."""
+    padding = tuple((size - 1) * step // 2 for size, step in zip(kernel, dilation, strict=True))
+    layer = nn.Conv2d(inputs, outputs, kernel, stride, (padding[0], padding[1]), dilation)
+    normed: nn.Conv2d = weight_norm(layer)
+    return normed

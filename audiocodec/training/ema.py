@@ -1,7 +1,7 @@
 """Exponential moving average of a module's parameters."""
 
 import copy
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import torch
 from torch import nn
@@ -9,16 +9,16 @@ from torch import nn
 M = TypeVar("M", bound=nn.Module)
 
 
-class Ema:
+class Ema(Generic[M]):
     """`average` follows the parameters of a module; it is what validation and release use."""
 
-    def __init__(self, module: nn.Module, decay: float) -> None:
-        self.average = copy.deepcopy(module).eval().requires_grad_(False)
+    def __init__(self, module: M, decay: float) -> None:
+        self.average: M = copy.deepcopy(module).eval().requires_grad_(False)
         self.decay = decay
         self.updates = 0
 
     @torch.no_grad()
-    def update(self, module: nn.Module) -> None:
+    def update(self, module: M) -> None:
         """Move towards `module`; young averages forget faster, so the start leaves no trace."""
         self.updates += 1
         decay = min(self.decay, self.updates / (self.updates + 9))

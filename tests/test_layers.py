@@ -1,0 +1,67 @@
+"""Imports point down the table of ARCHITECTURE.md, and start-up stays light."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "audiocodec"
+LAYERS = [  # bottom first
+    {"_version", "errors"},
+    {"registry", "files", "logs", "environment"},
+    {"config", "containers"},
+    {"audio", "codes", "features"},
+    {"data"},
+    {"modules"},
+    {"quantization"},
+    {"models"},
+    {"discriminators"},
+    {"losses"},
+    {"evaluation"},
+    {"training"},
+    {"cli"},
+    {"__main__", "__init__"},
+]
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+ONLY_IMPORTERS = {"soundfile": "audio.py", "soxr": "audio.py", "accelerate": "training/trainer.py"}
+WITHOUT_TORCH = ["cli.main", "audio", "codes", "config", "data.data_dir"]
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                submodule = PACKAGE.parent / name.replace(".", "/")
+                is_module = submodule.is_dir() or submodule.with_suffix(".py").is_file()
+                yield name if is_module else str(node.module)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+FILES = [path.relative_to(PACKAGE) for path in sorted(PACKAGE.rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_imports_point_down(path: Path) -> None:
+    folder = path.with_suffix("").parts[0]
+    for name in imports(ast.parse((PACKAGE / path).read_text(encoding="utf-8"))):
+        package, _, rest = name.partition(".")
+        if package == "audiocodec" and rest:
+            target = rest.split(".")[0]
+            within = target == folder and "." in rest  # and not through the folder's __init__
+            assert within or LEVEL[target] < LEVEL[folder], f"{path} imports {name}"
+        assert ONLY_IMPORTERS.get(package, path.as_posix()) == path.as_posix(), f"{path}: {name}"
+
+
+def test_what_starts_fast_imports_no_torch() -> None:
+    code = "; ".join(f"import audiocodec.{name}" for name in WITHOUT_TORCH)
+    commands = "from audiocodec.cli.main import COMMANDS, build_parser; "
+    commands += "[build_parser(name) for name in COMMANDS]"
+    check = "import sys; print([name for name in ('torch', 'pandas') if name in sys.modules])"
+    output = subprocess.check_output([sys.executable, "-c", f"{code}; {commands}; {check}"])
+    assert output.decode().strip() == "[]"

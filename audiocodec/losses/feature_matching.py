@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from audiocodec.discriminators.base import Judgement
+from audiocodec.losses.distance import mean_absolute
 
 MIN_MAGNITUDE = 1e-4  # of a map that distances are divided by
 
@@ -26,11 +27,7 @@ def feature_matching_loss(judgements: Sequence[Judgement]) -> Tensor:
 
 def map_distance(real: Tensor, fake: Tensor, normalised: bool) -> Tensor:
     """Mean |fake - real|, over mean |real| if `normalised`; no gradient for `real`."""
-    real = real.detach()
-    distance = _mean_magnitude(fake - real)
-    return distance / _mean_magnitude(real).clamp_min(MIN_MAGNITUDE) if normalised else distance
-
-
-def _mean_magnitude(values: Tensor) -> Tensor:
-    """Summed in float32 whatever the maps are in, which saves a copy of each."""
-    return values.abs().mean(dtype=torch.float32)
+    distance = mean_absolute(fake, real)
+    if not normalised:
+        return distance
+    return distance / real.detach().abs().mean(dtype=torch.float32).clamp_min(MIN_MAGNITUDE)

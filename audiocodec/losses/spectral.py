@@ -15,6 +15,7 @@ from audiocodec.features.stft import (
     make_window,
     stft,
 )
+from audiocodec.losses.distance import mean_absolute
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,9 @@ class MultiResolutionMel(nn.Module):
 
     def _distance(self, real: Tensor, fake: Tensor) -> Tensor:
         floor = self.config.floor
-        distance = (real.clamp_min(floor).log() - fake.clamp_min(floor).log()).abs().mean()
+        distance = mean_absolute(fake.clamp_min(floor).log(), real.clamp_min(floor).log())
         if self.config.linear:
-            distance = distance + self.config.linear * (real - fake).abs().mean()
+            distance = distance + self.config.linear * mean_absolute(fake, real)
         return distance
 
     def _mel(self, waveform: Tensor, index: int) -> Tensor:
@@ -136,8 +137,9 @@ class MultiResolutionStft(nn.Module):
         if config.complex:
             with torch.no_grad():
                 target = compressed(real, config.exponent, config.floor)
-            difference = compressed(fake, config.exponent, config.floor) - target
-            distance = distance + config.complex * torch.view_as_real(difference).abs().mean()
+            output = compressed(fake, config.exponent, config.floor)
+            parts = mean_absolute(torch.view_as_real(output), torch.view_as_real(target))
+            distance = distance + config.complex * parts
         if config.log_magnitude or config.convergence:
             distance = distance + self._magnitude_distance(magnitude(real).detach(), fake)
         return distance
@@ -145,7 +147,7 @@ class MultiResolutionStft(nn.Module):
     def _magnitude_distance(self, real: Tensor, fake_spectrum: Tensor) -> Tensor:
         floor, fake = self.config.floor, magnitude(fake_spectrum)
         logs = [(values.square() + floor**2).log() / 2 for values in (real, fake)]
-        log_distance = (logs[0] - logs[1]).abs().mean()
+        log_distance = mean_absolute(logs[1], logs[0])
         scale = (real.square() + floor**2).sum().sqrt()
         convergence = torch.linalg.vector_norm(real - fake) / scale
         return self.config.log_magnitude * log_distance + self.config.convergence * convergence
@@ -153,4 +155,4 @@ class MultiResolutionStft(nn.Module):
 
 def waveform_l1(real: Tensor, fake: Tensor) -> Tensor:
     """Mean absolute difference of samples."""
-    return (real - fake).abs().mean()
+    return mean_absolute(fake, real)

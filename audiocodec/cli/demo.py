@@ -3,9 +3,6 @@
 import argparse
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from audiocodec.audio import read_waveform, write_waveform
 from audiocodec.cli.arguments import add_model_arguments, load_model, positive
@@ -13,9 +10,6 @@ from audiocodec.cli.figure import draw
 from audiocodec.cli.report import print_report
 from audiocodec.cli.samples import shipped_speech
 from audiocodec.codes import read_codes, write_codes
-
-if TYPE_CHECKING:
-    from audiocodec.evaluation.metrics import Metric
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the original, the codes, the decoded speech and a picture; print the figures."""
-    from audiocodec.evaluation.metrics import pesq_wb, stoi
+    from audiocodec.evaluation.scoring import score_signals
     from audiocodec.models.transcoder import Transcoder  # torch takes seconds to load
 
     transcoder = Transcoder(load_model(args))
@@ -49,6 +43,7 @@ def run(args: argparse.Namespace) -> None:
     picture = folder / "demo.png"
     caption = f"codes of {model}: {bitrate / 1000:g} kbit/s"
     draw(picture, original[0], decoded[0], coded.codes, rate, caption)
+    scores, reasons = score_signals(original[0], decoded[0], rate, ("pesq_wb", "stoi"))
     report = {
         "audio": str(source),
         "model": model,
@@ -56,19 +51,8 @@ def run(args: argparse.Namespace) -> None:
         "samples_in": sound.info.num_samples,
         "samples_out": decoded.shape[-1],
         "times_real_time": sound.duration / elapsed,
-        "pesq_wb": _score(pesq_wb, original[0], decoded[0], rate),
-        "stoi": _score(stoi, original[0], decoded[0], rate),
+        **scores,
+        **{name: f"not defined: {reason}" for name, reason in reasons.items()},
         "files": {**{name: str(path) for name, path in files.items()}, "demo.png": str(picture)},
     }
     print_report(report, as_json=False)
-
-
-def _score(
-    metric: "Metric", reference: np.ndarray, degraded: np.ndarray, sample_rate: int
-) -> float | str:
-    from audiocodec.evaluation.signals import MetricFailure
-
-    try:
-        return metric(reference, degraded, sample_rate)
-    except MetricFailure as failure:
-        return f"not defined: {failure}"

@@ -31,7 +31,7 @@ def score_signals(
     scores, reasons = {}, {}
     for name in metrics:
         try:
-            scores[name] = METRICS[name](reference, degraded, sample_rate)
+            scores[name] = METRICS[name].function(reference, degraded, sample_rate)
         except MetricFailure as failure:
             reasons[name] = str(failure)
     return scores, reasons

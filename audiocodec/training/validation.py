@@ -10,7 +10,7 @@ import torch
 
 from audiocodec.audio import read_waveform
 from audiocodec.data.data_dir import Utterance
-from audiocodec.evaluation.metrics import MetricFailure, pesq_wb, stoi
+from audiocodec.evaluation.scoring import score_signals
 from audiocodec.losses.spectral import MultiResolutionMel
 from audiocodec.models.bundle import save_codec
 from audiocodec.models.codec import Codec
@@ -56,11 +56,11 @@ class Validator:
         pair = [torch.from_numpy(x).view(1, 1, -1) for x in (reference, degraded)]
         with torch.no_grad():
             scores["mel"].append(float(self.mel.cpu()(*pair)))
-        for name, metric in (("pesq", pesq_wb), ("stoi", stoi)):
-            try:
-                scores[name].append(metric(reference, degraded, self.rate))
-            except MetricFailure as failure:
-                log.debug("%s of a validation utterance: %s", name, failure)
+        found, reasons = score_signals(reference, degraded, self.rate, ("pesq_wb", "stoi"))
+        for name, reason in reasons.items():
+            log.debug("%s of a validation utterance: %s", name, reason)
+        for name, value in found.items():
+            scores[name.removesuffix("_wb")].append(value)
 
     def _keep_best(self, codec: Codec, means: dict[str, float], step: int) -> None:
         if "pesq" in means and "stoi" in means:

@@ -9,7 +9,7 @@ import soundfile
 
 from audiocodec.cli.main import main
 from audiocodec.evaluation import scoring
-from audiocodec.evaluation.metrics import METRICS, MetricFailure
+from audiocodec.evaluation.metrics import METRICS, Metric, MetricFailure
 from audiocodec.evaluation.pairs import PairOfFiles, pair_files
 from audiocodec.evaluation.scoring import score_pairs
 
@@ -119,7 +119,7 @@ def crash(reference: np.ndarray, degraded: np.ndarray, sample_rate: int) -> floa
 
 
 def test_a_crashed_process_costs_one_row(tmp_path, speech, monkeypatch):
-    monkeypatch.setitem(METRICS, "crash", crash)
+    monkeypatch.setitem(METRICS, "crash", Metric(crash, 0))
     monkeypatch.setattr(
         scoring, "get_context", lambda _: __import__("multiprocessing").get_context("fork")
     )

@@ -1,21 +1,32 @@
-"""Ratios of signal to distortion in the waveform."""
+"""Ratios of signal to distortion in the waveform, in dB; larger is better."""
 
 import numpy as np
 
 from audiocodec.evaluation.signals import checked_pair
 
+CEILING_DB = 100.0  # what identical signals get; the ratio itself would be infinite
+
 
 def si_sdr(reference: np.ndarray, degraded: np.ndarray, sample_rate: int) -> float:
-    """Scale-invariant signal-to-distortion ratio in dB (Le Roux et al. 2019); larger is better.
-
-    Both signals are made zero-mean. At most 100 dB, which identical signals get.
-    """
+    """Scale-invariant signal-to-distortion ratio (Le Roux et al. 2019) of zero-mean signals."""
     pair = checked_pair(reference, degraded, sample_rate)
-    target = pair.reference.astype(np.float64) - pair.reference.mean(dtype=np.float64)
-    estimate = pair.degraded.astype(np.float64) - pair.degraded.mean(dtype=np.float64)
+    target, estimate = _centred(pair.reference), _centred(pair.degraded)
     projection = (estimate @ target) / (target @ target) * target
-    distortion = estimate - projection
-    floor = 1e-10 * (projection @ projection) + np.finfo(np.float64).tiny
-    return float(
-        10 * np.log10((projection @ projection + floor) / (distortion @ distortion + floor))
-    )
+    return _ratio_db(projection, estimate - projection)
+
+
+def snr(reference: np.ndarray, degraded: np.ndarray, sample_rate: int) -> float:
+    """Signal-to-noise ratio; the noise is degraded - reference, so gain and delay count."""
+    pair = checked_pair(reference, degraded, sample_rate)
+    target = pair.reference.astype(np.float64)
+    return _ratio_db(target, pair.degraded - target)
+
+
+def _centred(signal: np.ndarray) -> np.ndarray:
+    return signal - signal.mean(dtype=np.float64)
+
+
+def _ratio_db(signal: np.ndarray, distortion: np.ndarray) -> float:
+    power = float(signal @ signal) + np.finfo(np.float64).tiny
+    floor = power * 10 ** (-CEILING_DB / 10)
+    return float(10 * np.log10(power / max(float(distortion @ distortion), floor)))

@@ -17,11 +17,11 @@ class MultiScaleStftConfig(SpectrumConfig):
     dilations: tuple[int, ...] = (1, 2, 4)  # in time, of the layers that halve the frequencies
 
     def __post_init__(self) -> None:
-        check_windows(self.n_ffts, hop_divisor=4)
+        check_windows(self.n_ffts, self.hop_divisor)
 
 
 class MultiScaleStft(Discriminator):
-    """One network a window length on real and imaginary parts; hop = n_fft / 4."""
+    """One network a window length on real and imaginary parts."""
 
     def __init__(self, config: MultiScaleStftConfig) -> None:
         super().__init__()

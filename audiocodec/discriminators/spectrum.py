@@ -13,6 +13,7 @@ FLOOR = 1e-3  # magnitudes below it are not raised any further
 
 @dataclass(frozen=True)
 class SpectrumConfig(DiscriminatorConfig):
+    hop_divisor: int = 4  # hop = n_fft / divisor
     window: WindowKind = "hann"
     unit_energy: bool = True  # windows, so that all lengths see the same level of noise
     exponent: float = 0.5  # compression of the magnitudes, so that quiet parts count too
@@ -26,7 +27,7 @@ class Spectrum(nn.Module):
 
     def __init__(self, n_fft: int, config: SpectrumConfig) -> None:
         super().__init__()
-        self.hop_length, self.config = n_fft // 4, config
+        self.hop_length, self.config = n_fft // config.hop_divisor, config
         window = make_window(config.window, n_fft, config.unit_energy)
         self.register_buffer("window", window, persistent=False)
 

@@ -11,7 +11,12 @@ from audiocodec.discriminators.ensemble import DiscriminatorEnsemble
 from audiocodec.losses.adversarial import discriminator_loss, generator_loss
 from audiocodec.losses.feature_matching import feature_matching_loss
 
-NARROW: dict[str, dict[str, object]] = {"ms_stft": {"channels": 4}}
+NARROW: dict[str, dict[str, object]] = {
+    "ms_stft": {"channels": 4, "n_ffts": [512, 128]},
+    "multi_period": {"channels": [8, 16]},
+    "multi_resolution": {"channels": 4},
+    "multi_band": {"channels": 4, "n_ffts": [512]},
+}
 
 
 @pytest.fixture(params=list(DISCRIMINATORS))
@@ -61,13 +66,13 @@ def test_crops_of_any_length_are_judged(discriminator, num_samples):
 
 
 def test_it_learns_to_tell_noise_from_a_square_wave(discriminator):
-    optimizer = torch.optim.AdamW(discriminator.parameters(), 1e-3)
-    for _ in range(10):
+    optimizer = torch.optim.AdamW(discriminator.parameters(), 1e-2)
+    for _ in range(20):
         loss = discriminator_loss([discriminator.compare(signal("noise"), signal("square"))])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert float(loss.detach()) < 1.9
+    assert float(loss.detach()) < 1.5  # 2 at the start: it cannot tell
 
 
 def test_its_configuration_survives_being_written(discriminator):

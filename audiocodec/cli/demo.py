@@ -7,7 +7,7 @@ from pathlib import Path
 from audiocodec.audio import read_waveform, write_waveform
 from audiocodec.cli.arguments import add_model_arguments, load_model, positive
 from audiocodec.cli.figure import draw
-from audiocodec.cli.report import print_report
+from audiocodec.cli.output import print_report
 from audiocodec.cli.samples import shipped_speech
 from audiocodec.codes import read_codes, write_codes
 

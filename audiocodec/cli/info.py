@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from audiocodec.audio import audio_info
-from audiocodec.cli.report import print_report
+from audiocodec.cli.output import print_report
 from audiocodec.codes import CODE_SUFFIXES, read_codes
 
 

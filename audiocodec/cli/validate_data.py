@@ -3,13 +3,20 @@
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from audiocodec.data.tables import Finding
+    from audiocodec.data.validation import Checked
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `codec validate-data`."""
     parser.add_argument("folders", type=Path, nargs="+", metavar="DIR")
     parser.add_argument("--sample-rate", type=int, metavar="HZ", help="of files not in utt2sr")
-    parser.add_argument("--fix", type=Path, metavar="OUT", help="write repaired copies there")
+    parser.add_argument(
+        "--fix", type=Path, metavar="OUT", help="write repaired copies of the tables to OUT/<name>"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
@@ -18,37 +25,55 @@ def run(args: argparse.Namespace) -> None:
     """Print the findings.
 
     Raises:
-        DataError: there are errors (warnings alone are no failure).
+        DataError: there are errors, or, with --fix, errors that it cannot mend. Warnings alone are
+            no failure.
     """
-    import json
     import sys
-    from collections import Counter
-    from dataclasses import asdict
 
     from tqdm import tqdm
 
-    from audiocodec.data.validation import validate, write_repaired
+    from audiocodec.data.tables import check_tables
+    from audiocodec.data.validation import audio_findings, check_audio, speaker_leaks
     from audiocodec.errors import DataError
 
-    with tqdm(unit="file", leave=False, disable=not sys.stderr.isatty()) as bar:
-        findings, checked = validate(args.folders, args.sample_rate, args.jobs, bar.update)
-    counts = Counter(finding.severity for finding in findings)
-    files = sum(map(len, checked.values()))
-    if args.json:
-        report = {"files": files, "findings": [asdict(finding) for finding in findings]}
-        print(json.dumps(report, indent=2, ensure_ascii=False))
-    else:
-        for f in findings:
-            print(f"{f.severity}\t{f.folder}\t{f.id}\t{f.problem}; {f.cure}")
-    print(
-        f"codec: {files} files: {counts['error']} errors, {counts['warning']} warnings",
-        file=sys.stderr,
-    )
+    texts = {folder: check_tables(folder) for folder in args.folders}
+    directories = {folder: utterances for folder, (utterances, _) in texts.items()}
+    total = sum(map(len, directories.values()))
+    with tqdm(total=total, unit="file", leave=False, disable=not sys.stderr.isatty()) as bar:
+        checked = check_audio(directories, args.sample_rate, args.jobs, bar.update)
+    findings = [finding for _, found in texts.values() for finding in found]
+    findings += [*audio_findings(checked), *speaker_leaks(directories)]
+    _print(findings, total, args.json)
+    errors = sum(finding.severity == "error" for finding in findings)
+    summary = f"{total} files: {errors} errors, {len(findings) - errors} warnings"
+    print(f"codec: {summary}", file=sys.stderr)
     if args.fix:
-        for folder, results in checked.items():
-            kept = write_repaired(results, args.fix / folder.name)
-            print(
-                f"codec: {args.fix / folder.name}: kept {kept} of {len(results)}", file=sys.stderr
-            )
-    elif counts["error"]:
-        raise DataError(f"{counts['error']} errors; mend them, or write a repaired copy with --fix")
+        _fix(checked, args.fix)
+    elif errors:
+        raise DataError(f"{errors} errors; mend them, or write a repaired copy with --fix")
+
+
+def _print(findings: "list[Finding]", total: int, as_json: bool) -> None:
+    import json
+    from dataclasses import asdict
+
+    if as_json:
+        report = {"files": total, "findings": [asdict(finding) for finding in findings]}
+        print(json.dumps(report, indent=2, ensure_ascii=False))
+        return
+    for finding in findings:
+        where = f"{finding.severity}\t{finding.folder}\t{finding.id}"
+        print(f"{where}\t{finding.problem}; {finding.cure}")
+
+
+def _fix(checked: "dict[Path, list[Checked]]", output: Path) -> None:
+    import sys
+
+    from audiocodec.data.validation import repair, speaker_leaks
+    from audiocodec.errors import DataError
+
+    repaired = repair(checked, output)
+    for (target, kept), results in zip(repaired.items(), checked.values(), strict=True):
+        print(f"codec: {target}: kept {len(kept)} of {len(results)}", file=sys.stderr)
+    if leaks := speaker_leaks(repaired):
+        raise DataError(f"{len(leaks)} speakers are in several sets; --fix cannot mend that")

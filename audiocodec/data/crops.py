@@ -5,13 +5,14 @@ before it: training can stop and go on anywhere, on any number of machines, with
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from audiocodec.audio import read_waveform
+from audiocodec.audio import audio_info, read_waveform
 from audiocodec.data.data_dir import Utterance
 from audiocodec.errors import AudioError, ConfigError, DataError
 
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 
 _STREAM = 0  # training draws other numbers of the same seed from other streams
 _TRIES = 10  # crops drawn for one place before a silent one is accepted
-_SPARE = 32  # samples read beyond a crop's ends, for the resampler's filter
+_MARGIN = 256  # samples of the file read beyond a crop's ends, where the resampler's filter starts
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,18 @@ class CropsConfig:
     min_gain_db: float = -10.0  # every crop is scaled by a uniform gain in dB,
     max_gain_db: float = 6.0  # but never beyond full scale
     min_peak: float = 1e-3  # quieter crops are drawn again: nothing is learnt from silence
+    speaker_exponent: float = 1.0  # a speaker's share is duration ** this; 0: all speakers alike
 
     def __post_init__(self) -> None:
         if self.seconds <= 0:
             raise ConfigError(f"crops.seconds is {self.seconds}; give a positive length")
         if self.min_gain_db > self.max_gain_db:
             raise ConfigError("crops.min_gain_db is above crops.max_gain_db")
+        if not 0 <= self.speaker_exponent <= 1:
+            raise ConfigError(
+                f"crops.speaker_exponent is {self.speaker_exponent}; give 0 (all speakers alike) "
+                "to 1 (every second of audio alike)"
+            )
 
 
 class Crop(NamedTuple):
@@ -44,7 +51,9 @@ class Crop(NamedTuple):
 
 
 class Crops:
-    """Crops of a list of utterances, each second of audio equally likely.
+    """Crops of a list of utterances, by default each second of audio equally likely.
+
+    An utterance without a `sample_rate` is read at the rate its file states.
 
     Raises:
         DataError: there are no utterances.
@@ -58,9 +67,21 @@ class Crops:
         self.utterances, self.config = list(utterances), config
         self.sample_rate, self.seed = sample_rate, seed
         self.crop_samples = round(config.seconds * sample_rate)
-        seconds = [u.num_samples / (u.sample_rate or sample_rate) for u in self.utterances]
-        self._cumulative = np.cumsum(seconds)
+        self._cumulative = np.cumsum(self._weights())
         self._unreadable: set[str] = set()
+
+    def _weights(self) -> list[float]:
+        seconds = [u.num_samples / (u.sample_rate or self.sample_rate) for u in self.utterances]
+        totals: dict[str, float] = defaultdict(float)
+        for utterance, duration in zip(self.utterances, seconds, strict=True):
+            totals[utterance.speaker] += duration
+        if not any(seconds):
+            raise DataError("the utterances to train on have no samples; check utt2num_samples")
+        power = self.config.speaker_exponent - 1
+        return [
+            duration * totals[u.speaker] ** power if duration else 0.0
+            for u, duration in zip(self.utterances, seconds, strict=True)
+        ]
 
     def __call__(self, step: int, index: int) -> Crop:
         """Crop `index` of the global batch of `step`.
@@ -106,15 +127,20 @@ class Crops:
         return Crop(padded, utterance.id)
 
     def _read(self, utterance: Utterance, place: float) -> np.ndarray:
-        rate = utterance.sample_rate or self.sample_rate
+        """The crop at `place` (0..1) of the utterance: (time,), shorter at the end of a file."""
+        rate = utterance.sample_rate or audio_info(utterance.path).sample_rate
         needed = -(-self.crop_samples * rate // self.sample_rate)
-        if rate != self.sample_rate:
-            needed += _SPARE
         start = int(place * max(utterance.num_samples - needed + 1, 1))
-        waveform = read_waveform(utterance.path, self.sample_rate, start=start, num_samples=needed)[
-            0
-        ]
-        return waveform[: self.crop_samples]
+        margin = 0 if rate == self.sample_rate else _MARGIN
+        before = min(start, margin)
+        waveform = read_waveform(
+            utterance.path,
+            self.sample_rate,
+            start=start - before,
+            num_samples=before + needed + margin,
+        )
+        first = before * self.sample_rate // rate
+        return waveform[0, first : first + self.crop_samples]
 
     def _report(self, utterance: Utterance, error: AudioError) -> None:
         if utterance.id not in self._unreadable:

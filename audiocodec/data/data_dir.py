@@ -1,7 +1,8 @@
 """Kaldi data directories: sorted text files of "id value" lines, one utterance a line."""
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,21 +21,32 @@ class Utterance:
     sample_rate: int | None = None
 
 
+def table_lines(path: Path) -> Iterator[tuple[int, str, str]]:
+    """Line number, id and value (up to the end of the line, "" if absent) of each line of a file.
+
+    Raises:
+        DataError: the file is missing or no UTF-8 text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except OSError as error:
+        raise DataError(f"{path}: cannot read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text at byte {error.start}; convert it") from None
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            key, *value = re.split("[ \t]", line, maxsplit=1)
+            yield number, key, value[0] if value else ""
+
+
 def read_table(path: Path) -> dict[str, str]:
     """The lines "id rest of the line" of a file, in order.
 
     Raises:
         DataError: the file is missing, a line has no value or an id comes twice.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except OSError as error:
-        raise DataError(f"{path}: cannot read: {error.strerror}") from None
     table: dict[str, str] = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        key, _, value = line.partition(" ")
+    for number, key, value in table_lines(path):
         if not value:
             raise DataError(f"{path}, line {number}: {key!r} has no value; write 'id value'")
         if key in table:
@@ -83,9 +95,15 @@ def _count(table: dict[str, str], key: str, path: Path) -> int:
 
 
 def write_data_dir(folder: str | Path, utterances: Iterable[Utterance]) -> None:
-    """Write a data directory, sorted by id."""
+    """Write a data directory, sorted by id.
+
+    Raises:
+        DataError: an id comes twice, or an id, speaker or path would not be read back as it is.
+        CodecError: the folder cannot be written.
+    """
     folder = Path(folder)
     rows = sorted(utterances, key=lambda utterance: utterance.id)
+    _refuse_unwritable(rows, folder)
     by_speaker = defaultdict(list)
     for row in rows:
         by_speaker[row.speaker].append(row.id)
@@ -99,3 +117,16 @@ def write_data_dir(folder: str | Path, utterances: Iterable[Utterance]) -> None:
     for name, lines in tables.items():
         with atomic_path(folder / name) as temporary:
             temporary.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+
+
+def _refuse_unwritable(rows: Sequence[Utterance], folder: Path) -> None:
+    for row, after in zip(rows, [*rows[1:], None], strict=True):
+        if after is not None and row.id == after.id:
+            raise DataError(f"{folder}: the id {row.id!r} comes twice ({row.path}, {after.path})")
+        for word in (row.id, row.speaker):
+            if not word or re.search(r"\s", word):
+                raise DataError(f"{folder}: {word!r} ({row.path}): ids and speakers have no blanks")
+        if re.search(r"[\n\r]", str(row.path)):
+            raise DataError(
+                f"{folder}: the path {str(row.path)!r} has a line break; rename the file"
+            )

@@ -6,49 +6,45 @@ that stand in two sets; those are what spoils a training or an evaluation.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from joblib import Parallel, delayed
 
 from audiocodec.audio import audio_info, read_waveform
-from audiocodec.data.data_dir import Utterance, read_data_dir, write_data_dir
-from audiocodec.errors import AudioError
+from audiocodec.data.data_dir import Utterance, write_data_dir
+from audiocodec.data.tables import UNKNOWN, Finding, Severity
+from audiocodec.errors import AudioError, DataError
 
 CLIPPED_SHARE = 1e-3  # of samples at full scale; a codec would learn the flat tops
 SILENT_PEAK = 1e-3  # -60 dBFS
 
-Severity = Literal["error", "warning"]
+_CHUNK = 64  # files a task: sending a task costs as much as decoding a second of audio
 
-
-@dataclass(frozen=True)
-class Finding:
-    """One trouble: what it is and what to do."""
-
-    severity: Severity
-    folder: str
-    id: str
-    problem: str
-    cure: str
+Trouble = tuple[Severity, str, str]  # severity, what, what to do
+Directories = Mapping[Path, Sequence[Utterance]]
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What one file is: its digest (decoded samples), its true length and rate, its troubles."""
+    """What one file is: its digest (decoded samples), its true length and rate, its troubles.
+
+    An unusable file has no digest.
+    """
 
     utterance: Utterance
-    digest: str
+    digest: bytes
     num_samples: int
     sample_rate: int
-    troubles: tuple[tuple[Severity, str, str], ...]
+    silent: bool
+    troubles: tuple[Trouble, ...]
 
     @property
     def usable(self) -> bool:
         """Nothing but a wrong entry in a table, which `repaired` mends."""
-        return bool(self.digest) and not any("silent" in problem for _, problem, _ in self.troubles)
+        return bool(self.digest) and not self.silent
 
     @property
     def repaired(self) -> Utterance:
@@ -63,94 +59,111 @@ def check_file(utterance: Utterance, sample_rate: int | None) -> Checked:
         info = audio_info(utterance.path)
         waveform = read_waveform(utterance.path, mono=False)
     except AudioError as error:
-        trouble: tuple[Severity, str, str] = ("error", str(error), "replace or drop the file")
-        return Checked(utterance, "", 0, 0, (trouble,))
+        trouble: Trouble = ("error", str(error), "replace or drop the file")
+        return Checked(utterance, b"", 0, 0, False, (trouble,))
     decoded = waveform.shape[-1]
-    troubles: list[tuple[Severity, str, str]] = []
-    if utterance.num_samples not in (decoded, info.num_samples):
+    troubles: list[Trouble] = []
+    if utterance.num_samples not in (UNKNOWN, decoded, info.num_samples):
         found = f"has {decoded} samples, utt2num_samples says {utterance.num_samples}"
         troubles.append(("error", found, "the file is truncated or the table is old; use --fix"))
     stated = utterance.sample_rate or sample_rate
     if stated is not None and info.sample_rate != stated:
         found = f"is at {info.sample_rate} Hz, {stated} expected"
         troubles.append(("error", found, "write utt2sr (--fix does) or resample the file"))
-    troubles += _level_troubles(waveform)
-    digest = hashlib.sha256(waveform.tobytes()).hexdigest()
-    return Checked(utterance, digest, decoded, info.sample_rate, tuple(troubles))
-
-
-def _level_troubles(waveform: np.ndarray) -> Iterator[tuple[Severity, str, str]]:
     magnitude = np.abs(waveform)
-    if magnitude.max() < SILENT_PEAK:
-        yield "warning", "is silent", "drop it; --fix does"
-    share = float((magnitude >= 0.999).mean())
-    if share > CLIPPED_SHARE:
-        yield "warning", f"is clipped: {share:.1%} of samples at full scale", "prefer other takes"
+    silent = bool(magnitude.max() < SILENT_PEAK)
+    if silent:
+        troubles.append(("warning", "is silent", "drop it; --fix does"))
+    clipped = float((magnitude >= 0.999).mean())
+    if clipped > CLIPPED_SHARE:
+        found = f"is clipped: {clipped:.1%} of samples at full scale"
+        troubles.append(("warning", found, "prefer other takes"))
+    digest = hashlib.sha256(waveform.tobytes()).digest()
+    return Checked(utterance, digest, decoded, info.sample_rate, silent, tuple(troubles))
 
 
-def validate(
-    folders: Sequence[Path],
+def check_audio(
+    directories: Directories,
     sample_rate: int | None = None,
     jobs: int = 1,
     progress: Callable[[int], object] = lambda count: None,
-) -> tuple[list[Finding], dict[Path, list[Checked]]]:
-    """Check data directories and, when several are given, that they are disjoint.
+) -> dict[Path, list[Checked]]:
+    """Open and decode every file, in `jobs` processes.
 
     Args:
         sample_rate: what files without an entry in utt2sr should have, in Hz.
-
-    Raises:
-        DataError: a directory contradicts itself, so that there is nothing to check audio against.
     """
-    rows = [(folder, utterance) for folder in folders for utterance in read_data_dir(folder)]
-    tasks = (delayed(check_file)(utterance, sample_rate) for _, utterance in rows)
-    work = Parallel(jobs, return_as="generator", batch_size="auto")(tasks)
-    checked: dict[Path, list[Checked]] = {folder: [] for folder in folders}
-    findings = []
-    for (folder, utterance), result in zip(rows, work, strict=True):
-        checked[folder].append(result)
-        findings += [Finding(s, str(folder), utterance.id, p, c) for s, p, c in result.troubles]
-        progress(1)
-    return findings + _duplicates(checked) + _leaks(checked), checked
+    rows = [(folder, utterance) for folder, rows in directories.items() for utterance in rows]
+    chunks = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
+    tasks = (delayed(_check_files)([u for _, u in chunk], sample_rate) for chunk in chunks)
+    checked: dict[Path, list[Checked]] = {folder: [] for folder in directories}
+    results = Parallel(jobs, return_as="generator", batch_size=1)(tasks)
+    for chunk, part in zip(chunks, results, strict=True):
+        for (folder, _), result in zip(chunk, part, strict=True):
+            checked[folder].append(result)
+        progress(len(chunk))
+    return checked
 
 
-def _duplicates(checked: dict[Path, list[Checked]]) -> list[Finding]:
-    first: dict[str, str] = {}
-    findings = []
+def _check_files(utterances: Sequence[Utterance], sample_rate: int | None) -> list[Checked]:
+    return [check_file(utterance, sample_rate) for utterance in utterances]
+
+
+def audio_findings(checked: Mapping[Path, Sequence[Checked]]) -> Iterator[Finding]:
+    """The troubles of single files, then files and ids that come twice, also over directories."""
     for folder, results in checked.items():
         for result in results:
-            here = f"{folder}: {result.utterance.id}"
-            other = first.setdefault(result.digest, here)
-            if result.digest and other != here:
-                problem = f"has the same audio as {other}"
-                findings.append(
-                    Finding(
-                        "warning", str(folder), result.utterance.id, problem, "keep one of them"
-                    )
-                )
-    return findings
+            for severity, problem, cure in result.troubles:
+                yield Finding(severity, str(folder), result.utterance.id, problem, cure)
+    yield from _repeated(checked, lambda result: result.digest, "has the same audio as")
+    yield from _repeated(checked, lambda result: result.utterance.id, "has the same id as")
 
 
-def _leaks(checked: dict[Path, list[Checked]]) -> list[Finding]:
+def _repeated(
+    checked: Mapping[Path, Sequence[Checked]], key: Callable[[Checked], object], problem: str
+) -> Iterator[Finding]:
+    first: dict[object, tuple[Path, str]] = {}
+    for folder, results in checked.items():
+        for result in results:
+            here = (folder, result.utterance.id)
+            other = first.setdefault(key(result), here)
+            if key(result) and other != here:
+                found = f"{problem} {other[1]} of {other[0]}"
+                yield Finding("warning", str(folder), here[1], found, "keep one of them")
+
+
+def speaker_leaks(directories: Directories) -> list[Finding]:
+    """Speakers that are in several directories; no directory can be repaired to mend that."""
     folders_of: dict[str, set[str]] = defaultdict(set)
-    for folder, results in checked.items():
-        for result in results:
-            folders_of[result.utterance.speaker].add(str(folder))
+    for folder, utterances in directories.items():
+        for utterance in utterances:
+            folders_of[utterance.speaker].add(str(folder))
+    problem = "the speaker is in several sets"
+    cure = "split by speaker: a set that shares speakers with training measures nothing"
     return [
-        Finding(
-            "error",
-            " and ".join(sorted(folders)),
-            speaker,
-            "the speaker is in several sets",
-            "split by speaker: a set that shares speakers with training measures nothing",
-        )
+        Finding("error", " and ".join(sorted(folders)), speaker, problem, cure)
         for speaker, folders in sorted(folders_of.items())
         if len(folders) > 1
     ]
 
 
-def write_repaired(checked: Sequence[Checked], folder: Path) -> int:
-    """Write the usable utterances, with true lengths and rates, as a new data directory."""
-    repaired = [result.repaired for result in checked if result.usable]
-    write_data_dir(folder, repaired)
-    return len(repaired)
+def repair(checked: Mapping[Path, Sequence[Checked]], output: Path) -> Directories:
+    """Write `output/<folder name>` for each folder: what is usable, with true lengths and rates.
+
+    Raises:
+        DataError: an original or another copy would be overwritten, or nothing is usable.
+    """
+    originals = {folder.resolve() for folder in checked}
+    repaired: dict[Path, list[Utterance]] = {}
+    for folder, results in checked.items():
+        target = output / folder.resolve().name
+        if target.resolve() in originals:
+            raise DataError(f"{target} is an original; give --fix another folder")
+        if target in repaired:
+            raise DataError(f"two folders would be repaired as {target}; repair one at a time")
+        repaired[target] = [result.repaired for result in results if result.usable]
+        if not repaired[target]:
+            raise DataError(f"{folder}: no utterance is usable")
+    for target, utterances in repaired.items():
+        write_data_dir(target, utterances)
+    return repaired

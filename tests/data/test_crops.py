@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,29 @@ def test_every_second_of_audio_is_equally_likely(tmp_path):
     crops = Crops(rows, PLAIN, RATE, seed=0)
     share = np.mean([crops(0, index).utterance_id == "long" for index in range(400)])
     assert share == pytest.approx(0.8, abs=0.08)
+
+
+def test_the_speaker_exponent_moves_shares_from_long_to_all_speakers(tmp_path):
+    rows = [utterance(tmp_path, "short", noise(1)), utterance(tmp_path, "long", noise(4))]
+    for exponent, expected in ((0.0, 0.5), (0.5, 2 / 3)):
+        config = replace(PLAIN, speaker_exponent=exponent)
+        crops = Crops(rows, config, RATE, seed=0)
+        share = np.mean([crops(0, index).utterance_id == "long" for index in range(400)])
+        assert share == pytest.approx(expected, abs=0.08)
+
+
+@pytest.mark.parametrize("stated", [22_050, None])
+def test_a_resampled_crop_is_a_part_of_the_resampled_whole(stated, tmp_path):
+    time = np.arange(22_050 * 3) / 22_050
+    tone = utterance(tmp_path, "x", 0.5 * np.sin(2 * np.pi * 1000 * time), 22_050)
+    crops = Crops([replace(tone, sample_rate=stated)], PLAIN, RATE, seed=0)
+    phase = 2 * np.pi * 1000 * np.arange(800) / RATE
+    basis = np.stack([np.sin(phase), np.cos(phase)], axis=1)
+    for step in range(20):  # nothing but the tone, up to the ends: no trace of the filter's start
+        waveform = crops(step, 0).waveform
+        weights = np.linalg.lstsq(basis, waveform, rcond=None)[0]
+        assert np.linalg.norm(weights) == pytest.approx(0.5, abs=1e-3)
+        np.testing.assert_allclose(basis @ weights, waveform, atol=1e-3)
 
 
 def test_a_crop_of_another_rate_is_resampled_and_a_short_one_ends_in_zeros(tmp_path):

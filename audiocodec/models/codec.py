@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from audiocodec import audio
 from audiocodec.errors import AudioError, CodeFileError, ConfigError
+from audiocodec.models import streaming
 from audiocodec.models.batches import (
     code_batch,
     pad_to_hop,
@@ -30,8 +31,6 @@ from audiocodec.modules import DECODERS, ENCODERS
 from audiocodec.modules.streaming import StreamState
 from audiocodec.quantization import QUANTIZERS
 from audiocodec.quantization.base import Quantized, Quantizer
-
-_BLOCK_FRAMES = 2048  # frames of the whole batch that run at once: bounds the working memory
 
 
 class CodecOutput(NamedTuple):
@@ -72,13 +71,17 @@ class Codec(nn.Module):
 
     @property
     def latency_samples(self) -> int:
-        """Samples received before the first sample of a frame can be heard, minus one."""
+        """How far output lags input in a stream: its frame, and the frames the decoder waits for.
+
+        Sample n can be heard once at most this many samples, n the first of them, have been
+        received; the bound is met by the first sample of each frame.
+        """
         delay: int = self.decoder.delay
         return (delay + 1) * self.hop_length
 
     def bitrate(self, num_quantizers: int | None = None) -> float:
         """Nominal bits/s of codes of `num_quantizers` (default: all) stages."""
-        sizes = self.codebook_sizes[: self._stages(num_quantizers)]
+        sizes = self.codebook_sizes[: self.stages(num_quantizers)]
         return self.frame_rate * sum(math.log2(size) for size in sizes)
 
     @property
@@ -130,7 +133,7 @@ class Codec(nn.Module):
         Raises:
             AudioError: an empty or non-finite waveform, or a shape or length other than these.
         """
-        stages = self._stages(num_quantizers)
+        stages = self.stages(num_quantizers)
         batch, single = waveform_batch(waveform)
         batch = batch.to(self.device)
         if num_samples is not None:
@@ -141,7 +144,7 @@ class Codec(nn.Module):
             batch = torch.from_numpy(resampled).to(self.device)
             if num_samples is not None:  # the resampler rings beyond the end of a row
                 batch = silence_after(batch, -(-num_samples * self.sample_rate // sample_rate))
-        encoder, quantizer = self._exact_encoder()
+        encoder, quantizer = self.exact_encoder()
         padded = pad_to_hop(batch, self.hop_length).to(encoding_dtype(self.device))
 
         def step(piece: Tensor, state: StreamState | None) -> Tensor:
@@ -185,7 +188,20 @@ class Codec(nn.Module):
         codes = self.encode(waveform, num_quantizers=num_quantizers)
         return self.decode(codes, num_samples=waveform.shape[-1]).view(waveform.shape)
 
-    def _stages(self, num_quantizers: int | None) -> int:
+    def stream_encoder(self, num_quantizers: int | None = None) -> streaming.StreamEncoder:
+        """An encoder for samples that arrive in pieces of any size."""
+        return streaming.StreamEncoder(self, num_quantizers)
+
+    def stream_decoder(self) -> streaming.StreamDecoder:
+        """A decoder for codes that arrive in pieces of any size."""
+        return streaming.StreamDecoder(self)
+
+    def stages(self, num_quantizers: int | None) -> int:
+        """`num_quantizers`, or all if it is None.
+
+        Raises:
+            ConfigError: the codec has not that many.
+        """
         if num_quantizers is None:
             return self.num_quantizers
         if not 1 <= num_quantizers <= self.num_quantizers:
@@ -198,13 +214,13 @@ class Codec(nn.Module):
         self, step: Callable[[Tensor, Any], Tensor], x: Tensor, unit: int, causal: bool
     ) -> Tensor:
         """`step` over the last axis of `x` in blocks of whole `unit`s, as one stream."""
-        block = max(1, _BLOCK_FRAMES // x.shape[0]) * unit
+        block = max(1, streaming.BLOCK_FRAMES // x.shape[0]) * unit
         if not causal or x.shape[-1] <= block:
             return step(x, None)
         state = StreamState()
         return torch.cat([step(piece, state) for piece in x.split(block, dim=-1)], dim=-1)
 
-    def _exact_encoder(self) -> tuple[Any, Any]:
+    def exact_encoder(self) -> tuple[Any, Any]:
         """Encoder and quantizer in the encoding precision, rebuilt when a weight has changed."""
         tensors = [*self.encoder.state_dict().values(), *self.quantizer.state_dict().values()]
         version = tuple((tensor.data_ptr(), tensor._version) for tensor in tensors)

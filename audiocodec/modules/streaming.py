@@ -5,6 +5,8 @@ nothing is kept, which is how whole signals are processed. With a state the laye
 from it and leaves the new past there. So offline is streaming from an empty state.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -24,11 +26,29 @@ class StreamState:
         """Keep `tensors` for the next piece; copies, since views would keep whole pieces alive."""
         self._past[layer] = tuple(tensor.detach().clone() for tensor in tensors)
 
-    def reset(self, rows: Tensor) -> None:
-        """Start the streams of the batch rows where the boolean `rows` (batch,) is true anew."""
-        for tensors in self._past.values():
-            for tensor in tensors:
-                tensor[rows] = 0  # an empty past is silence
+    @staticmethod
+    def join(states: "Sequence[StreamState]") -> "StreamState":
+        """One state of a batch from those of its rows; a row without past has had silence."""
+        if len(states) == 1:
+            return states[0]
+        joined = StreamState()
+        for layer in {layer: None for state in states for layer in state._past}:
+            rows = [state._past.get(layer) for state in states]
+            known = next(row for row in rows if row is not None)
+            silence = tuple(torch.zeros_like(tensor) for tensor in known)
+            columns = zip(*(silence if row is None else row for row in rows), strict=True)
+            joined._past[layer] = tuple(torch.cat(column) for column in columns)
+        return joined
+
+    def split(self, rows: int) -> "list[StreamState]":
+        """The states of the `rows` rows of a batch, each with memory of its own."""
+        if rows == 1:
+            return [self]
+        states = [StreamState() for _ in range(rows)]
+        for layer, tensors in self._past.items():
+            for row, state in enumerate(states):
+                state.put(layer, *(tensor[row : row + 1] for tensor in tensors))
+        return states
 
 
 def with_past(layer: nn.Module, x: Tensor, size: int, state: StreamState | None) -> Tensor:

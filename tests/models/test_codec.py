@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from audiocodec.errors import AudioError, CodeFileError, ConfigError
-from audiocodec.models import codec as codec_module
+from audiocodec.models import streaming
 from audiocodec.models.codec import Codec
 from tests.conftest import build_codec
 from tests.models.variants import VARIANTS, variant
@@ -73,7 +73,7 @@ def test_the_size_of_internal_blocks_changes_nothing(
     codes = codec.encode(waveform)
     decoded = codec.decode(codes)
     for frames in (1, 7):
-        monkeypatch.setattr(codec_module, "_BLOCK_FRAMES", frames)
+        monkeypatch.setattr(streaming, "BLOCK_FRAMES", frames)
         assert torch.equal(codec.encode(waveform), codes)
         torch.testing.assert_close(codec.decode(codes), decoded, rtol=0, atol=1e-5)
 

@@ -119,18 +119,24 @@ def test_pieces_of_a_stream_are_the_whole(causal_part: Part, frames: list[int]) 
     torch.testing.assert_close(torch.cat(pieces, -1), whole, rtol=0, atol=1e-12)
 
 
-def test_a_reset_row_starts_anew_and_the_others_go_on(causal_part: Part) -> None:
-    x, other = causal_part.signal(), causal_part.signal()
-    state = StreamState()
-    with torch.no_grad():
-        causal_part.module(x, state)
-        state.reset(torch.tensor([False, True, False]))
-        after = causal_part.module(other, state)
-        both = torch.cat([x, other], causal_part.time_axis_in)
-        going_on = causal_part.module(both)[..., after.shape[-1] :]
-        anew = causal_part.module(other)
-    expected = torch.stack([going_on[0], anew[1], going_on[2]])
-    torch.testing.assert_close(after, expected, rtol=0, atol=1e-12)
+def test_streams_of_different_age_run_as_one_batch(causal_part: Part) -> None:
+    past, now = causal_part.signal(batch=2), causal_part.signal(batch=3)
+    old = [StreamState(), StreamState()]
+    for row, state in zip(past.split(1), old, strict=True):
+        causal_part.module(row, state)
+    state = StreamState.join([old[0], StreamState(), old[1]])
+    halves = now.chunk(2, causal_part.time_axis_in)
+    together = causal_part.module(halves[0], state)
+    alone = [
+        causal_part.module(row, state)
+        for row, state in zip(halves[1].split(1), state.split(3), strict=True)
+    ]
+    output = torch.cat([together, torch.cat(alone)], -1)
+    for row, before in enumerate([past[:1], None, past[1:]]):
+        signal = [now[row : row + 1]] if before is None else [before, now[row : row + 1]]
+        whole = causal_part.module(torch.cat(signal, causal_part.time_axis_in))
+        expected = whole[..., whole.shape[-1] - output.shape[-1] :]
+        torch.testing.assert_close(output[row : row + 1], expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("position", [0.0, 0.4, 0.99])

@@ -1,4 +1,4 @@
-"""Waveform files and resampling; the only importer of soundfile and soxr."""
+"""Waveform files and resampling, at once; audio_blocks.py does the same block by block."""
 
 import io
 from dataclasses import dataclass
@@ -9,13 +9,30 @@ import soundfile
 import soxr
 
 from audiocodec.errors import AudioError
-from audiocodec.files import atomic_path
+from audiocodec.soundfiles import (
+    AUDIO_SUFFIXES,
+    Source,
+    after,
+    file_format,
+    open_audio,
+    read_samples,
+    source_name,
+    writing,
+)
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "RESAMPLER",
+    "AudioInfo",
+    "audio_info",
+    "read_waveform",
+    "resample",
+    "wav_bytes",
+    "write_waveform",
+]
+
 QUALITY = "HQ"
 RESAMPLER = f"soxr {soxr.__version__} {QUALITY}"  # stamped into results: a filter changes numbers
-
-Source = str | Path | io.BytesIO
 
 
 @dataclass(frozen=True)
@@ -33,7 +50,7 @@ def audio_info(source: Source) -> AudioInfo:
     Raises:
         AudioError: the file is missing or is no audio that libsndfile knows.
     """
-    with _open(source) as file:
+    with open_audio(source) as file:
         return AudioInfo(file.samplerate, file.frames, file.channels)
 
 
@@ -56,44 +73,18 @@ def read_waveform(
     Raises:
         AudioError: missing, unreadable, truncated, empty, or with NaN or infinite samples.
     """
-    with _open(source) as file:
+    with open_audio(source, start) as file:
         expected = max(0, file.frames - start)
         if num_samples is not None:
             expected = min(expected, num_samples)
         if expected == 0:
-            raise AudioError(f"{_name(source)}: has no samples{_after(start)}")
-        samples = _read(file, source, start, expected)
+            raise AudioError(f"{source_name(source)}: has no samples{after(start)}")
+        samples = read_samples(file, source, start, expected)
         rate = file.samplerate
-    if not np.isfinite(samples).all():
-        first = start + int(np.argmin(np.isfinite(samples).all(axis=1)))
-        raise AudioError(f"{_name(source)}: NaN or infinite sample at {first}; repair the file")
     waveform = samples.mean(axis=1, keepdims=True).T if mono else samples.T
     if sample_rate is not None and sample_rate != rate:
         return resample(waveform, rate, sample_rate)
     return np.ascontiguousarray(waveform)
-
-
-def _open(source: Source) -> soundfile.SoundFile:
-    if isinstance(source, str | Path) and not Path(source).is_file():
-        raise AudioError(f"{source}: no such audio file")
-    try:
-        return soundfile.SoundFile(source)
-    except (OSError, RuntimeError) as error:
-        raise AudioError(f"{_name(source)}: not readable as audio: {_reason(error)}") from None
-
-
-def _read(file: soundfile.SoundFile, source: Source, start: int, expected: int) -> np.ndarray:
-    try:
-        if start:
-            file.seek(start)
-        samples: np.ndarray = file.read(expected, dtype="float32", always_2d=True)
-    except (OSError, RuntimeError) as error:
-        raise AudioError(f"{_name(source)}: damaged: {_reason(error)}") from None
-    if len(samples) < expected:
-        raise AudioError(
-            f"{_name(source)}: truncated: {len(samples)} of {expected} samples{_after(start)}"
-        )
-    return samples
 
 
 def write_waveform(
@@ -108,15 +99,17 @@ def write_waveform(
         AudioError: the suffix is no format that can be written.
         CodecError: the file cannot be written.
     """
-    path = Path(path)
-    formats = {".opus": ("OGG", "OPUS"), ".ogg": ("OGG", "VORBIS"), ".mp3": ("MP3", None)}
-    form, default = formats.get(path.suffix.lower(), (path.suffix[1:].upper(), "PCM_16"))
-    if path.suffix.lower() not in AUDIO_SUFFIXES:
-        known = " ".join(AUDIO_SUFFIXES)
-        raise AudioError(f"{path}: cannot write {path.suffix!r} files; use one of {known}")
-    with atomic_path(path) as temporary:
+    form, default = file_format(path)
+    with writing(path) as file:
         samples = np.asarray(waveform).T
-        soundfile.write(temporary, samples, sample_rate, format=form, subtype=subtype or default)
+        soundfile.write(file, samples, sample_rate, format=form, subtype=subtype or default)
+
+
+def wav_bytes(waveform: np.ndarray, sample_rate: int) -> bytes:
+    """(time,) or (channels, time) samples as the bytes of a 16-bit WAV file."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.asarray(waveform).T, sample_rate, format="WAV", subtype="PCM_16")
+    return buffer.getvalue()
 
 
 def resample(waveform: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
@@ -130,16 +123,3 @@ def resample(waveform: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
     if missing:  # soxr rounds the length
         resampled = np.pad(resampled, ((0, missing), (0, 0)))
     return np.ascontiguousarray(resampled.T.reshape(*waveform.shape[:-1], length))
-
-
-def _name(source: Source) -> str:
-    return str(source) if isinstance(source, str | Path) else "standard input"
-
-
-def _after(start: int) -> str:
-    return f" after sample {start}" if start else ""
-
-
-def _reason(error: Exception) -> str:
-    text = str(error)
-    return " ".join((text.rpartition(": ")[2] or text).split())

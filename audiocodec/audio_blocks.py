@@ -5,6 +5,7 @@ Blocks, resampled ones too, are exactly the parts of what audio.py reads and wri
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -54,26 +55,30 @@ class StreamResampler:
 
 
 class AudioReader:
-    """An open audio file, to be read once from start to end; it stays readable if it vanishes."""
+    """An open audio file, to be read block by block; it stays readable if it vanishes meanwhile."""
 
     def __init__(self, source: Source) -> None:
-        self._source, self._file = source, open_audio(source)
-        file = self._file
+        file = open_audio(source)
+        self._source: Source = source
+        self._file: Any = file
         self.info = AudioInfo(file.samplerate, file.frames, file.channels)
         if not self.info.num_samples:
             file.close()
             raise AudioError(f"{source_name(source)}: has no samples")
 
     def blocks(self, sample_rate: int | None = None, *, mono: bool = True) -> Iterator[np.ndarray]:
-        """The parts (channels, time) of what `read_waveform` gives; closes the file in the end.
+        """The parts (channels, time) of what `read_waveform` gives.
+
+        The file is closed in the end; another call opens it again.
 
         Raises:
             AudioError: damaged, truncated, or with NaN or infinite samples.
         """
+        opened, self._file = self._file or open_audio(self._source), None
         rate, total = self.info.sample_rate, self.info.num_samples
         channels = 1 if mono else self.info.num_channels
         resampler = StreamResampler(rate, sample_rate or rate, channels)
-        with self._file as file:
+        with opened as file:
             for start in range(0, total, BLOCK_SAMPLES):
                 count = min(BLOCK_SAMPLES, total - start)
                 samples = read_samples(file, self._source, start, count)

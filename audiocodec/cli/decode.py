@@ -3,13 +3,13 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from audiocodec.audio import write_waveform
 from audiocodec.cli import arguments, batch
 from audiocodec.cli.paths import STANDARD, Item, input_codes, output_file, plan
 from audiocodec.codes import CODE_SUFFIXES, Coded
 from audiocodec.errors import ConfigError
 
 if TYPE_CHECKING:
+    from audiocodec.models.chunking import LongDecoded
     from audiocodec.models.transcoder import Decoded
 
 _FORMATS = ("wav", "flac", "ogg")
@@ -41,9 +41,9 @@ def run(args: argparse.Namespace) -> None:
         transcoder.check(coded.metadata, str(item.source))
         return coded
 
-    def save(item: Item, decoded: "Decoded") -> None:
+    def save(item: Item, decoded: "Decoded | LongDecoded") -> None:
         with output_file(item.target, f".{args.format}") as path:
-            write_waveform(path, decoded.restored(), decoded.metadata.source_sample_rate)
+            decoded.write(path)
 
     pipeline = batch.Pipeline(load, transcoder.decode, save, lambda coded: coded.metadata.duration)
     batch.run(todo, pipeline, args, arguments.batch_seconds(args))

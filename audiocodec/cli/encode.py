@@ -11,6 +11,7 @@ from audiocodec.codes import CODE_SUFFIXES, Coded, write_codes
 from audiocodec.errors import ConfigError
 
 if TYPE_CHECKING:
+    from audiocodec.models.chunking import LongSound
     from audiocodec.models.transcoder import Sound
 
 
@@ -48,11 +49,11 @@ def run(args: argparse.Namespace) -> None:
     transcoder = Transcoder(arguments.load_model(args))
     transcoder.codec.bitrate(args.num_quantizers)  # refuses more stages than the model has
 
-    def load(item: Item) -> "Sound":
+    def load(item: Item) -> "Sound | LongSound":
         with input_file(item.source) as path:
             return transcoder.read(path, args.keep_channels)
 
-    def compute(sounds: Sequence["Sound"]) -> Sequence[Coded]:
+    def compute(sounds: Sequence["Sound | LongSound"]) -> Sequence[Coded]:
         return transcoder.encode(sounds, args.num_quantizers, args.keep_channels)
 
     def save(item: Item, coded: Coded) -> None:

@@ -1,16 +1,20 @@
 """Audio files to codes and back: any rate and channel count, exact lengths, several at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from audiocodec.audio import AudioInfo, audio_info, read_waveform, resample
+from audiocodec.audio import AudioInfo, audio_info, read_waveform, resample, write_waveform
+from audiocodec.audio_blocks import AudioReader
 from audiocodec.codes import Coded, CodesMetadata
 from audiocodec.errors import CodeFileError
+from audiocodec.models.chunking import LongDecoded, LongSound
 from audiocodec.models.codec import Codec
+
+LONG_SECONDS = 120.0  # longer files are never held as a whole
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,10 @@ class Decoded:
         missing = max(0, num_samples - resampled.shape[-1])
         return np.pad(resampled[..., :num_samples], [(0, 0), (0, missing)])
 
+    def write(self, path: str | Path) -> None:
+        """Write an audio file, whole or not at all."""
+        write_waveform(path, self.restored(), self.metadata.source_sample_rate)
+
 
 class Transcoder:
     """A codec applied to whole files; reading and resampling need no torch and may be threaded."""
@@ -48,22 +56,41 @@ class Transcoder:
         self.codec = codec
         self.model_hash = codec.weight_hash
 
-    def read(self, path: str | Path, keep_channels: bool = False) -> Sound:
-        """The sound of an audio file, down-mixed unless `keep_channels`.
+    def read(self, path: str | Path, keep_channels: bool = False) -> Sound | LongSound:
+        """The sound of an audio file, down-mixed unless `keep_channels`; a long one is only opened.
 
         Raises:
             AudioError: missing, unreadable, empty or not finite.
         """
+        info = audio_info(path)
+        if info.num_samples > LONG_SECONDS * info.sample_rate and self.codec.encoder.causal:
+            return LongSound(AudioReader(path))
         waveform = read_waveform(path, self.codec.sample_rate, mono=not keep_channels)
-        return Sound(waveform, audio_info(path))
+        return Sound(waveform, info)
 
     def encode(
         self,
-        sounds: Sequence[Sound],
+        sounds: Sequence[Sound | LongSound],
         num_quantizers: int | None = None,
         keep_channels: bool = False,
     ) -> list[Coded]:
-        """Codes of all sounds in one batch; the same as one by one."""
+        """Codes of all sounds, the short ones in one batch; the same as one by one."""
+        short = [sound for sound in sounds if isinstance(sound, Sound)]
+        batch = iter(self._encode_batch(short, num_quantizers)) if short else iter(())
+        coded = []
+        for sound in sounds:
+            if isinstance(sound, Sound):
+                codes = next(batch)
+            else:
+                codes = sound.encode(self.codec, num_quantizers, keep_channels)
+            metadata = self._describe(sound.info, codes.shape[1])
+            coded.append(Coded(codes if keep_channels else codes[0], metadata))
+        return coded
+
+    def _encode_batch(
+        self, sounds: Sequence[Sound], num_quantizers: int | None
+    ) -> Iterator[np.ndarray]:
+        """Of each sound the codes (channels, num_quantizers, frames)."""
         lengths = [sound.waveform.shape[-1] for sound in sounds for _ in sound.waveform]
         batch = np.zeros((len(lengths), max(lengths)), dtype=np.float32)
         rows = iter(batch)
@@ -73,26 +100,25 @@ class Transcoder:
         codes = self.codec.encode(
             batch, num_samples=torch.tensor(lengths), num_quantizers=num_quantizers
         )
-        coded, row = [], 0
+        row = 0
         for sound in sounds:
-            channels = len(sound.waveform)
-            metadata = self._describe(sound, codes.shape[1])
-            own = codes[row : row + channels, :, : metadata.num_frames].cpu().numpy()
-            coded.append(Coded(own if keep_channels else own[0], metadata))
+            channels, num_samples = sound.waveform.shape
+            frames = -(-num_samples // self.codec.hop_length)
+            yield codes[row : row + channels, :, :frames].cpu().numpy()
             row += channels
-        return coded
 
-    def _describe(self, sound: Sound, num_quantizers: int) -> CodesMetadata:
+    def _describe(self, info: AudioInfo, num_quantizers: int) -> CodesMetadata:
+        rate = self.codec.sample_rate
         return CodesMetadata(
             model=self.codec.name,
             model_hash=self.model_hash,
-            sample_rate=self.codec.sample_rate,
+            sample_rate=rate,
             hop_length=self.codec.hop_length,
             codebook_sizes=self.codec.codebook_sizes[:num_quantizers],
-            num_samples=sound.waveform.shape[-1],
-            source_sample_rate=sound.info.sample_rate,
-            source_num_samples=sound.info.num_samples,
-            source_channels=sound.info.num_channels,
+            num_samples=-(-info.num_samples * rate // info.sample_rate),
+            source_sample_rate=info.sample_rate,
+            source_num_samples=info.num_samples,
+            source_channels=info.num_channels,
         )
 
     def check(self, metadata: CodesMetadata, where: str) -> None:
@@ -103,11 +129,22 @@ class Transcoder:
                 f"{self.codec.name!r} ({self.model_hash}); give that model with --model"
             )
 
-    def decode(self, items: Sequence[Coded]) -> list[Decoded]:
-        """Waveforms of all codes in one batch; the same as one by one."""
+    def decode(self, items: Sequence[Coded]) -> list[Decoded | LongDecoded]:
+        """Waveforms of all codes, the short ones in one batch; the same as one by one."""
+        long = [self.codec.decoder.causal and _is_long(item.metadata) for item in items]
+        short = [item for item, is_long in zip(items, long, strict=True) if not is_long]
+        batch = iter(self._decode_batch(short))
+        return [
+            LongDecoded(self.codec, item) if is_long else next(batch)
+            for item, is_long in zip(items, long, strict=True)
+        ]
+
+    def _decode_batch(self, items: Sequence[Coded]) -> list[Decoded]:
         stacks = [item.codes.reshape(-1, *item.codes.shape[-2:]) for item in items]
         if len({stack.shape[1] for stack in stacks}) > 1:  # frames can be padded, stages not
-            return [decoded for item in items for decoded in self.decode([item])]
+            return [decoded for item in items for decoded in self._decode_batch([item])]
+        if not items:
+            return []
         longest = max(stack.shape[-1] for stack in stacks)
         batch = np.concatenate(
             [np.pad(stack, [(0, 0), (0, 0), (0, longest - stack.shape[-1])]) for stack in stacks]
@@ -120,3 +157,7 @@ class Transcoder:
             Decoded(part[:, : item.metadata.num_samples].numpy(), item.metadata)
             for part, item in zip(parts, items, strict=True)
         ]
+
+
+def _is_long(metadata: CodesMetadata) -> bool:
+    return metadata.num_samples > LONG_SECONDS * metadata.sample_rate

@@ -1,0 +1,124 @@
+"""Audio of any length in blocks, in memory that does not grow with it.
+
+A channel is a stream (streaming.py) and blocks are its pieces, so codes and waveform are those of
+the whole whatever the size of the blocks; there is no overlap and no seam.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from audiocodec.audio import AudioInfo
+from audiocodec.audio_blocks import AudioReader, StreamResampler, write_blocks
+from audiocodec.codes import Coded
+from audiocodec.containers.metadata import smallest_dtype
+from audiocodec.models.codec import Codec
+from audiocodec.models.streaming import BLOCK_FRAMES, StreamDecoder, StreamEncoder
+
+
+def encode_blocks(
+    codec: Codec, blocks: Iterable[np.ndarray], num_quantizers: int | None = None
+) -> Iterator[np.ndarray]:
+    """Waveform blocks (channels, time) at the codec's rate to blocks of codes.
+
+    Yields:
+        (channels, num_quantizers, frames), the smallest unsigned type; 0 frames are possible.
+
+    Raises:
+        ConfigError: an encoder that needs the whole waveform.
+    """
+    dtype = smallest_dtype(codec.codebook_sizes)
+    encoders: list[StreamEncoder] = []
+    for block in blocks:
+        encoders = encoders or [codec.stream_encoder(num_quantizers) for _ in block]
+        yield _stack(StreamEncoder.push_each(encoders, list(block))).astype(dtype)
+    if encoders:
+        yield _stack(StreamEncoder.flush_each(encoders)).astype(dtype)
+
+
+def decode_blocks(codec: Codec, codes: np.ndarray, num_samples: int) -> Iterator[np.ndarray]:
+    """Codes (channels, num_quantizers, frames) to waveform blocks of `num_samples` in all.
+
+    Yields:
+        (channels, time), float32, at the codec's rate; 0 samples are possible.
+
+    Raises:
+        ConfigError: a decoder that needs the whole utterance.
+        CodeFileError: codes out of range.
+    """
+    decoders = [codec.stream_decoder() for _ in codes]
+    for start in range(0, codes.shape[-1], BLOCK_FRAMES):
+        pieces = [channel[:, start : start + BLOCK_FRAMES] for channel in codes]
+        left = num_samples - start * codec.hop_length
+        length = min(left, pieces[0].shape[1] * codec.hop_length)
+        yield _stack(StreamDecoder.push_each(decoders, pieces, [length] * len(pieces)))
+    yield _stack(StreamDecoder.flush_each(decoders))
+
+
+def _stack(rows: list[Tensor]) -> np.ndarray:
+    stacked: np.ndarray = torch.stack(rows).cpu().numpy()
+    return stacked
+
+
+@dataclass(frozen=True)
+class LongSound:
+    """An audio file that is too long to be read at once; it is read while it is encoded."""
+
+    reader: AudioReader
+
+    @property
+    def info(self) -> AudioInfo:
+        return self.reader.info
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return self.info.num_samples / self.info.sample_rate
+
+    def encode(
+        self, codec: Codec, num_quantizers: int | None = None, keep_channels: bool = False
+    ) -> np.ndarray:
+        """Its codes (channels, num_quantizers, frames), one channel if they are mixed down.
+
+        Raises:
+            AudioError: damaged, truncated, or with NaN or infinite samples.
+        """
+        blocks = self.reader.blocks(codec.sample_rate, mono=not keep_channels)
+        return np.concatenate(list(encode_blocks(codec, blocks, num_quantizers)), axis=-1)
+
+
+@dataclass(frozen=True)
+class LongDecoded:
+    """Codes whose waveform is too long to be held; it is made while it is written."""
+
+    codec: Codec
+    coded: Coded
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """The waveform (channels, time) at the source's rate, of exactly its length, in parts."""
+        codes, metadata = self.coded
+        channels = codes.reshape(-1, *codes.shape[-2:])
+        rates = metadata.sample_rate, metadata.source_sample_rate
+        resampler = StreamResampler(*rates, len(channels))
+        left = metadata.source_num_samples
+        for block in decode_blocks(self.codec, channels, metadata.num_samples):
+            resampled = resampler.push(block)[:, :left]
+            left -= resampled.shape[1]
+            yield resampled
+        rest = resampler.push(block[:, :0], last=True)[:, :left]
+        yield np.pad(rest, ((0, 0), (0, left - rest.shape[1])))
+
+    def restored(self) -> np.ndarray:
+        """All of it at once."""
+        return np.concatenate(list(self.blocks()), axis=1)
+
+    def write(self, path: str | Path) -> None:
+        """Write an audio file, whole or not at all."""
+        codes, metadata = self.coded
+        channels = len(codes) if codes.ndim == 3 else 1
+        info = AudioInfo(metadata.source_sample_rate, metadata.source_num_samples, channels)
+        write_blocks(path, self.blocks(), info)

@@ -87,8 +87,19 @@ class LongSound:
         Raises:
             AudioError: damaged, truncated, or with NaN or infinite samples.
         """
+        info = self.info
+        num_samples = -(-info.num_samples * codec.sample_rate // info.sample_rate)
+        frames = -(-num_samples // codec.hop_length)
+        # One array: many small ones, kept between large temporary ones, would fragment the heap.
+        shape = (info.num_channels if keep_channels else 1, codec.stages(num_quantizers), frames)
+        codes = np.empty(shape, dtype=smallest_dtype(codec.codebook_sizes))
+        done = 0
         blocks = self.reader.blocks(codec.sample_rate, mono=not keep_channels)
-        return np.concatenate(list(encode_blocks(codec, blocks, num_quantizers)), axis=-1)
+        for part in encode_blocks(codec, blocks, num_quantizers):
+            codes[..., done : done + part.shape[-1]] = part
+            done += part.shape[-1]
+        assert done == frames
+        return codes
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ COMMANDS = {
     "info": "describe a model, a code file or an audio file",
     "evaluate": "score degraded audio against its reference",
     "train": "train a codec",
+    "plot": "draw the curves of trainings",
+    "export": "write a model folder to release",
     "prepare-data": "data directories from audio as it lies on disk",
     "validate-data": "check data directories and their audio",
     "bench": "measure a model's speed on this machine",

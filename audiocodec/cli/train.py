@@ -1,37 +1,87 @@
 """`codec train`: train a codec on data directories, or go on with a run that was stopped."""
 
 import argparse
+import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audiocodec.errors import ConfigError
+
+if TYPE_CHECKING:
+    from audiocodec.data.data_dir import Utterance
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `codec train`."""
     parser.add_argument("--config", type=Path, help="YAML of the experiment (default: defaults)")
     parser.add_argument("--train-data", type=Path, nargs="+", required=True, metavar="DIR")
     parser.add_argument("--valid-data", type=Path, nargs="+", required=True, metavar="DIR")
     parser.add_argument("--output", type=Path, required=True, metavar="EXP")
     parser.add_argument("--set", dest="assignments", action="append", default=[], metavar="A.B=C")
-    parser.add_argument("--workers", type=int, default=0, help="processes that read audio")
+    parser.add_argument(
+        "--init-from", metavar="MODEL", help="model or checkpoint folder, or shipped name, to tune"
+    )
+    parser.add_argument(
+        "--resume",
+        choices=("auto", "never"),
+        default="auto",
+        help="auto: go on from the newest checkpoint of EXP; never: refuse one that has some",
+    )
+    parser.add_argument(
+        "--allow-changes",
+        action="store_true",
+        help="go on although options or data have changed since the checkpoint",
+    )
+    parser.add_argument("--workers", type=int, help="processes that read audio (default: 4 a GPU)")
     parser.add_argument("--threads", type=int, help="threads of one process on a CPU")
     parser.add_argument("--cpu", action="store_true", help="do not use a GPU")
 
 
 def run(args: argparse.Namespace) -> None:
+    """Train; in each process of a distributed run."""
+    import logging
+
     import torch
 
-    from audiocodec.config import dump_yaml, load_config
-    from audiocodec.data.data_dir import read_data_dir
-    from audiocodec.files import atomic_path
+    from audiocodec import config as configuration
     from audiocodec.logs import log_to
+    from audiocodec.training.checkpoint import checkpoint_folders, load_start
     from audiocodec.training.config import TrainConfig
+    from audiocodec.training.networks import start_config
     from audiocodec.training.trainer import Trainer
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    config = load_config(TrainConfig, args.config, args.assignments)
-    train = [utterance for folder in args.train_data for utterance in read_data_dir(folder)]
-    valid = [utterance for folder in args.valid_data for utterance in read_data_dir(folder)]
-    with atomic_path(args.output / "config.yaml") as temporary:
-        temporary.write_text(dump_yaml(config), encoding="utf-8")
-    log_to(args.output / "train.log")
-    trainer = Trainer(config, args.output, train, valid, workers=args.workers, cpu=args.cpu)
+    config = configuration.load_config(TrainConfig, args.config, args.assignments)
+    start = None
+    if args.init_from is not None:
+        values = {} if args.config is None else configuration.read_yaml(args.config)
+        given = configuration.merge(values, configuration.overrides(args.assignments))
+        start = load_start(args.init_from)
+        config = start_config(config, start, given)
+    if args.resume == "never" and checkpoint_folders(args.output):
+        raise ConfigError(f"{args.output} has checkpoints; give another --output to start anew")
+    train, valid = _read(args.train_data), _read(args.valid_data)
+    main_process = os.environ.get("RANK", "0") == "0"
+    log_to(args.output / "train.log", logging.INFO if main_process else logging.WARNING)
+    workers = args.workers
+    if workers is None:
+        workers = 4 if torch.cuda.is_available() and not args.cpu else 0
+    trainer = Trainer(
+        config,
+        args.output,
+        train,
+        valid,
+        workers=workers,
+        cpu=args.cpu,
+        start=start,
+        allow_changes=args.allow_changes,
+    )
     trainer.run()
+
+
+def _read(folders: Sequence[Path]) -> "list[Utterance]":
+    from audiocodec.data.data_dir import read_data_dir
+
+    return [utterance for folder in folders for utterance in read_data_dir(folder)]

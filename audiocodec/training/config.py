@@ -8,8 +8,17 @@ from audiocodec.data.crops import CropsConfig
 from audiocodec.discriminators import DISCRIMINATORS
 from audiocodec.discriminators.ms_stft import MultiScaleStftConfig
 from audiocodec.errors import ConfigError
+from audiocodec.losses.balancer import BalancerConfig
 from audiocodec.losses.spectral import MultiResolutionMelConfig, MultiResolutionStftConfig
 from audiocodec.models.config import CodecConfig
+from audiocodec.training.guard import GuardConfig
+
+Precision = Literal["auto", "no", "bf16", "fp16"]
+Best = Literal["quality", "mel", "pesq", "stoi"]
+
+_POSITIVE: tuple[str, ...] = ("steps", "batch_size", "accumulation", "keep_checkpoints")
+_POSITIVE += ("log_every", "save_every", "validate_every")
+WAVEFORM_TERMS = ("mel", "stft", "waveform", "adversarial", "feature_matching")
 
 
 @dataclass(frozen=True)
@@ -24,6 +33,14 @@ class LossConfig:
     feature_matching: float = 2.0
     mel_settings: MultiResolutionMelConfig = MultiResolutionMelConfig()
     stft_settings: MultiResolutionStftConfig = MultiResolutionStftConfig()
+    balancer: BalancerConfig | None = None  # {}: weights but the quantizer's are shares of gradient
+
+    def __post_init__(self) -> None:
+        for name in (*WAVEFORM_TERMS, "quantizer"):
+            if self.weight(name) < 0:
+                raise ConfigError(f"losses.{name} is {self.weight(name)}; give 0 or more")
+        if not self.mel + self.stft + self.waveform > 0:
+            raise ConfigError("losses.mel, stft and waveform are all 0; training needs one of them")
 
     def weight(self, name: str) -> float:
         """The weight of the term called `name`."""
@@ -39,7 +56,7 @@ class OptimizerConfig:
     beta1: float = 0.8
     beta2: float = 0.99
     weight_decay: float = 0.01
-    clip_norm: float = 1.0  # of the gradient, over all parameters
+    clip_norm: float | None = 1.0  # of the gradient, over all parameters; null: not clipped
 
 
 @dataclass(frozen=True)
@@ -50,28 +67,37 @@ class TrainConfig:
     discriminators: tuple[Any, ...] = several_of(DISCRIMINATORS, (MultiScaleStftConfig(),))
     optimizer: OptimizerConfig = OptimizerConfig()
     discriminator_optimizer: OptimizerConfig = OptimizerConfig()
+    guard: GuardConfig = GuardConfig()
 
     seed: int = 0
     steps: int = 400_000
     batch_size: int = 16  # crops a process and update
+    accumulation: int = 1  # parts that a batch is worked through in, to save memory
     autoencoder_steps: int = 500  # before the quantizer starts from the latents' statistics
     adversarial_start: int = 2_000  # step from which the discriminators train and judge
     warmup_steps: int = 1_000
     decay_steps: int = 40_000  # linear, at the end
     quantizer_dropout: float = 0.5  # share of rows with a random number of stages
     ema_decay: float = 0.999
-    precision: Literal["auto", "no", "bf16", "fp16"] = "auto"  # auto: bf16 if the hardware has it
+    precision: Precision = "auto"  # auto: bf16 if the hardware has it, else fp16 on a GPU
+    compile: bool = False  # torch.compile: minutes at the start, for faster steps
 
     log_every: int = 50
     save_every: int = 2_000
     validate_every: int = 5_000
     validation_utterances: int = 32
-    keep_checkpoints: int = 2
+    best: Best = "quality"  # what chooses EXP/model; quality: pesq / 4.5 + stoi
+    keep_checkpoints: int = 2  # the newest; that of the best model is kept besides
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "log_every", "save_every", "validate_every"):
+        for name in _POSITIVE:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; give 1 or more")
+        if self.batch_size % self.accumulation:
+            raise ConfigError(
+                f"batch_size {self.batch_size} has no {self.accumulation} equal parts; "
+                "change it or accumulation"
+            )
         if not 0 <= self.autoencoder_steps < self.steps:
             raise ConfigError(
                 f"autoencoder_steps is {self.autoencoder_steps}; give 0 to steps - 1 ({self.steps})"

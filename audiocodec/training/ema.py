@@ -16,12 +16,17 @@ class Ema(Generic[M]):
         self.average: M = copy.deepcopy(module).eval().requires_grad_(False)
         self.decay = decay
         self.updates = 0
+        saved = self.average.state_dict().keys()
+        self._buffers = [name for name, _ in module.named_buffers() if name in saved]
 
     @torch.no_grad()
     def update(self, module: M) -> None:
-        """Move towards `module`; young averages forget faster, so the start leaves no trace."""
+        """Move towards `module`; young averages forget faster, so the start leaves no trace.
+
+        Saved buffers are copied; those that are not saved are constants.
+        """
         self.updates += 1
         decay = min(self.decay, self.updates / (self.updates + 9))
         torch._foreach_lerp_(list(self.average.parameters()), list(module.parameters()), 1 - decay)
-        for own, other in zip(self.average.buffers(), module.buffers(), strict=True):
-            own.copy_(other)
+        for name in self._buffers:
+            self.average.get_buffer(name).copy_(module.get_buffer(name))

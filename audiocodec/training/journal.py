@@ -1,4 +1,4 @@
-"""What a run tells: one JSON line a report in `EXP/log.jsonl`, and TensorBoard if installed."""
+"""What a run tells: one JSON line a report in `EXP/log.jsonl`, and the same to TensorBoard."""
 
 import json
 import time
@@ -6,35 +6,84 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from torch import Tensor
+
+from audiocodec.errors import DataError
+from audiocodec.files import atomic_path
+
+LOG_FILE = "log.jsonl"
+_RANGE_DB = 80  # of spectrograms
+
 
 class Journal:
-    """Scalars of a run by step; a resumed run appends. Files are opened at the first report."""
+    """Scalars, sounds and histograms of a run by step. `board` is TensorBoard's writer, or None."""
 
-    def __init__(self, experiment: Path, enabled: bool) -> None:
-        self._experiment, self._enabled = experiment, enabled
-        self._board: Any = None
+    def __init__(self, experiment: Path, board: Any = None) -> None:
+        self.path, self.board = experiment / LOG_FILE, board
+
+    def rewind(self, step: int) -> None:
+        """Forget reports after `step`: they will come again."""
+        if not self.path.exists():
+            return
+        kept = [line for line in read_log(self.path.parent) if line["step"] <= step]
+        with atomic_path(self.path) as temporary:
+            temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Record `values` of `step`."""
-        if not self._enabled:
-            return
-        self._experiment.mkdir(parents=True, exist_ok=True)
-        with open(self._experiment / "log.jsonl", "a", encoding="utf-8") as file:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, "time": time.time(), **values}) + "\n")
-        self._board = self._board or self._open_board()
-        if self._board is not None:
+        if self.board is not None:
             for name, value in values.items():
-                self._board.add_scalar(name, value, step)
+                self.board.add_scalar(name, value, step)
 
-    def _open_board(self) -> Any:
+    def write_sound(self, step: int, name: str, waveform: np.ndarray, sample_rate: int) -> None:
+        """A sound (time,) and its spectrogram; on the board only."""
+        if self.board is not None:
+            self.board.add_audio(name, np.clip(waveform, -1, 1), step, sample_rate)
+            self.board.add_image(f"{name}/spectrogram", spectrogram_image(waveform), step)
+
+    def write_usage(self, step: int, counts: list[Tensor]) -> None:
+        """How often the codes of each stage were chosen, over that of equal use; board only."""
+        if self.board is not None:
+            for stage, count in enumerate(counts):
+                relative = count.double() / count.sum().clamp_min(1) * len(count)
+                self.board.add_histogram(f"codebook/{stage + 1}", relative, step)
+
+
+def read_log(experiment: Path) -> list[dict[str, float]]:
+    """The reports of a run in their order; the line that a killed run was writing is left out.
+
+    Raises:
+        DataError: there is no log.
+    """
+    try:
+        text = (experiment / LOG_FILE).read_text(encoding="utf-8")
+    except OSError:
+        raise DataError(f"{experiment / LOG_FILE}: no log of a training there") from None
+    reports = []
+    for line in text.splitlines():
         try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:  # the extra `tensorboard` is not installed
-            return None
-        return SummaryWriter(self._experiment / "tensorboard")
+            reports.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return reports
 
-    def close(self) -> None:
-        """Flush everything."""
-        if self._board is not None:
-            self._board.close()
-            self._board = None
+
+def spectrogram_image(waveform: np.ndarray) -> np.ndarray:
+    """Grey image (1, frequencies, frames) of (time,) in 0..1, low frequencies at the bottom."""
+    spectrum = torch.stft(
+        torch.from_numpy(waveform).float(),
+        512,
+        128,
+        window=torch.hann_window(512),
+        pad_mode="constant",
+        return_complex=True,
+    )
+    decibels = 20 * spectrum.abs().clamp_min(1e-5).log10()
+    level = (decibels - decibels.max()) / _RANGE_DB + 1
+    image: np.ndarray = level.clamp(0, 1).flip(0).unsqueeze(0).numpy()
+    return image

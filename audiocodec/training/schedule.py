@@ -32,3 +32,9 @@ def draw_num_quantizers(
         if random.random() < dropout:
             counts[row] = random.integers(1, num_quantizers, endpoint=True)
     return torch.from_numpy(counts.astype(np.int64))
+
+
+def seed_step(seed: int, step: int, process: int) -> None:
+    """Make torch's random numbers of a step a function of it, so that no state is to be saved."""
+    words = np.random.SeedSequence([seed, step, process]).generate_state(2)
+    torch.manual_seed(int(words[0]) << 31 ^ int(words[1]))

@@ -9,14 +9,17 @@ generator's losses never compute a gradient for a discriminator's weights.
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from audiocodec.losses.adversarial import discriminator_loss, generator_loss
+from audiocodec.losses.balancer import Balancer
 from audiocodec.losses.feature_matching import feature_matching_loss
-from audiocodec.training.config import LossConfig, TrainConfig
+from audiocodec.losses.spectral import MultiResolutionMel, MultiResolutionStft, waveform_l1
+from audiocodec.processes import mean_over_processes
+from audiocodec.training.config import WAVEFORM_TERMS, LossConfig, TrainConfig
 
 Terms = dict[str, Tensor]
 
@@ -33,45 +36,83 @@ class Phase:
         return cls(step >= config.autoencoder_steps, step >= config.adversarial_start)
 
 
+class Outcome(NamedTuple):
+    """terms: unweighted, detached scalars; codes: (batch, stages, frames), None as autoencoder."""
+
+    terms: Terms
+    codes: Tensor | None
+
+
 @dataclass
 class Update:
-    """The networks, losses and the way to run backward; calling it leaves gradients in both."""
+    """The networks, losses and their context; calling it adds gradients to both networks."""
 
     codec: Any  # Codec, maybe wrapped for distribution
     discriminators: Any
     reconstruction: nn.ModuleDict  # name -> loss(real, fake), float32
     config: LossConfig
-    backward: Callable[[Tensor], None]  # scales for half precision, accumulates over processes
+    balancer: Balancer | None
     autocast: Callable[[], AbstractContextManager[Any]]
 
-    def __call__(self, real: Tensor, num_quantizers: Tensor, phase: Phase) -> Terms:
-        """Gradients of one batch (batch, 1, time); returns every term, unweighted."""
+    def __call__(
+        self, real: Tensor, num_quantizers: Tensor, phase: Phase, scale: float = 1.0
+    ) -> Outcome:
+        """Gradients, times `scale`, of one batch (batch, 1, time)."""
         with self.autocast():
             output = self.codec(real, num_quantizers, phase.quantize)
         fake = output.waveform.float()
         leaf = fake.detach().requires_grad_()
         terms = {name: loss(real, leaf) for name, loss in self.reconstruction.items()}
-        total = sum(self.config.weight(name) * term for name, term in terms.items())
         if phase.adversarial:
-            terms["discriminator"], adversarial = self._adversarial(real, leaf)
-            total = total + sum(
-                self.config.weight(name) * adversarial[name] for name in adversarial
-            )
-            terms |= adversarial
-        (slope,) = torch.autograd.grad(total, leaf, retain_graph=phase.adversarial)
+            with self.autocast():
+                judgements = self.discriminators(real, leaf)
+            terms["adversarial"] = generator_loss(judgements)
+            terms["feature_matching"] = feature_matching_loss(judgements)
+        slope = self._slope(terms, leaf, scale, keep_graph=phase.adversarial)
         if phase.adversarial:
-            self.backward(terms["discriminator"])
-        objective = (fake * slope).sum()  # its gradient is that of `total`
+            terms["discriminator"] = discriminator_loss(judgements)
+            weights = list(self.discriminators.parameters())  # but not the waveform, again
+            torch.autograd.backward(scale * terms["discriminator"], inputs=weights)
+        objective = (fake * slope).sum()  # its gradient is that of the terms, times `scale`
+        codes = None
         if output.quantized is not None:
-            terms["quantizer"] = output.quantized.loss
-            objective = objective + self.config.quantizer * output.quantized.loss
-        self.backward(objective)
-        return {name: term.detach() for name, term in terms.items()}
+            terms["quantizer"], codes = output.quantized.loss, output.quantized.codes
+            objective = objective + scale * self.config.quantizer * terms["quantizer"]
+        objective.backward()
+        return Outcome({name: term.detach() for name, term in terms.items()}, codes)
 
-    def _adversarial(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Terms]:
-        with self.autocast():
-            judgements = self.discriminators(real, fake)
-        return discriminator_loss(judgements), {
-            "adversarial": generator_loss(judgements),
-            "feature_matching": feature_matching_loss(judgements),
-        }
+    def _slope(self, terms: Terms, fake: Tensor, scale: float, keep_graph: bool) -> Tensor:
+        """The gradient of the weighted terms with respect to `fake`, times `scale`."""
+        scaled = {name: scale * term for name, term in terms.items()}
+        slope: Tensor
+        if self.balancer is None:
+            total = torch.stack([self.config.weight(n) * term for n, term in scaled.items()]).sum()
+            (slope,) = torch.autograd.grad(total, fake, retain_graph=keep_graph)
+            return slope
+        # The balancer sees norms without the scale; a mean over the batch, as all terms are.
+        slope = self.balancer(scaled, fake, lambda norms: mean_over_processes(norms) / scale)
+        return slope / len(fake)
+
+
+class WaveformL1(nn.Module):
+    """Mean absolute difference of samples."""
+
+    def forward(self, real: Tensor, fake: Tensor) -> Tensor:
+        return waveform_l1(real, fake)
+
+
+def reconstruction_losses(config: LossConfig, sample_rate: int) -> nn.ModuleDict:
+    """The losses of nonzero weight that need no discriminator."""
+    losses = {
+        "mel": MultiResolutionMel(config.mel_settings, sample_rate),
+        "stft": MultiResolutionStft(config.stft_settings),
+        "waveform": WaveformL1(),
+    }
+    return nn.ModuleDict({name: loss for name, loss in losses.items() if config.weight(name)})
+
+
+def build_balancer(config: LossConfig) -> Balancer | None:
+    """The balancer of the configuration, if it has one."""
+    if config.balancer is None:
+        return None
+    return Balancer(config.balancer, {name: config.weight(name) for name in WAVEFORM_TERMS})

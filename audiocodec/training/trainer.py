@@ -1,49 +1,47 @@
-"""The training loop: data, updates, checkpoints, validation, logs. Only this file knows accelerate.
+"""The training loop: data, checkpoints, validation, logs. Only this file knows accelerate.
 
-A run is a function of its configuration and data: crops and dropout are drawn from (seed, step,
-row), so a killed run goes on from its newest checkpoint as if nothing had happened.
+A run is a function of its configuration and data: crops, dropout and whatever else is random are
+drawn from (seed, step, row), so a killed run goes on from its newest checkpoint as if nothing had
+happened.
 """
 
+import importlib.util
 import logging
 import math
-import signal
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.utils import gather_object
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from audiocodec import config as configuration
 from audiocodec.data.data_dir import Utterance
 from audiocodec.data.loader import CropLoader
-from audiocodec.discriminators import DISCRIMINATORS
-from audiocodec.discriminators.ensemble import DiscriminatorEnsemble
-from audiocodec.errors import CodecError
-from audiocodec.losses.spectral import MultiResolutionMel, MultiResolutionStft, waveform_l1
-from audiocodec.models.codec import Codec
+from audiocodec.errors import DataError
+from audiocodec.files import atomic_path
+from audiocodec.models.bundle import save_codec
 from audiocodec.training import checkpoint
-from audiocodec.training.config import OptimizerConfig, TrainConfig
-from audiocodec.training.ema import Ema
+from audiocodec.training.checkpoint import Checkpoint, Start
+from audiocodec.training.config import TrainConfig
+from audiocodec.training.engine import Engine, Step
+from audiocodec.training.guard import Guard
+from audiocodec.training.interruption import Interrupted, StopRequest
 from audiocodec.training.journal import Journal
-from audiocodec.training.schedule import draw_num_quantizers, learning_rate_factor
-from audiocodec.training.step import Phase, Terms, Update
-from audiocodec.training.validation import Validator
+from audiocodec.training.networks import Networks
+from audiocodec.training.provenance import describe_run, refuse_changes
+from audiocodec.training.schedule import draw_num_quantizers, learning_rate_factor, seed_step
+from audiocodec.training.step import Phase
+from audiocodec.training.validation import Score, Validator, quality, summarise
+from audiocodec.training.window import Window
 
 log = logging.getLogger(__name__)
 
 INIT_BATCHES = 16  # batches of latents that the quantizer starts from
-
-
-class Interrupted(CodecError):
-    """Stopped by a signal after saving a checkpoint; a scheduler that requeues may go on."""
-
-    exit_code = 75  # EX_TEMPFAIL
 
 
 class Trainer:
@@ -58,123 +56,161 @@ class Trainer:
         *,
         workers: int = 0,
         cpu: bool = False,
+        start: Start | None = None,
+        allow_changes: bool = False,
     ) -> None:
+        if not valid:
+            raise DataError("no utterances to validate on; check the data directories")
         self.config, self.experiment, self.train, self.workers = config, experiment, train, workers
         self.accelerator = Accelerator(
-            mixed_precision=resolve_precision(config.precision, cpu),
+            mixed_precision="no",  # ours, see engine.py: one scale for two optimizers
             cpu=cpu,
-            kwargs_handlers=[
-                DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
-            ],
+            log_with="tensorboard" if importlib.util.find_spec("tensorboard") else None,
+            project_dir=experiment,
         )
-        torch.manual_seed(config.seed)
-        codec = Codec(config.codec, name=experiment.name)
-        judges = [DISCRIMINATORS.build(options) for options in config.discriminators]
-        discriminators = DiscriminatorEnsemble(judges)
-        self.ema = Ema(codec.to(self.accelerator.device), config.ema_decay)
-        self.optimizers = {
-            "codec": build_optimizer(codec, config.optimizer),
-            "discriminators": build_optimizer(discriminators, config.discriminator_optimizer),
-        }
-        self.base_rates = {name: o.param_groups[0]["lr"] for name, o in self.optimizers.items()}
-        self.codec, self.discriminators = codec, discriminators
-        self.update = self._prepare_update()
-        self.validator = Validator(valid, config, experiment)
-        self.journal = Journal(experiment, enabled=self.accelerator.is_main_process)
+        self.device, self.is_main = self.accelerator.device, self.accelerator.is_main_process
+        self.rank, self.processes = self.accelerator.process_index, self.accelerator.num_processes
+        self.networks = Networks(config, experiment.name, self.device, start)
+        self.engine = Engine(config, self.networks, self.device, self._distribute)
+        self.description = describe_run(config, train, valid, self.processes)
+        self.allow_changes = allow_changes
+        self.validator = Validator(valid, config)
+        self.guard, self.stop = Guard(config.guard), StopRequest()
+        self.window = Window(self.networks.codec.codebook_sizes, self.device)
+        self.journal = Journal(experiment)
         self.step = 0
-        self._signal: int | None = None
+        self.quantizer_started = start is not None
+        self.validated = 0  # the last step that was
+        self.best: float | None = None
+        self.best_step: int | None = None
 
-    def _prepare_update(self) -> Update:
-        accelerator, rate = self.accelerator, self.config.codec.sample_rate
-        codec, discriminators, *optimizers = accelerator.prepare(
-            self.codec, self.discriminators, *self.optimizers.values()
+    def _distribute(self, module: nn.Module) -> nn.Module:
+        # Some weights of the codec are unused while it is an autoencoder.
+        unused = module is self.networks.codec and self.config.autoencoder_steps > 0
+        self.accelerator.ddp_handler = DistributedDataParallelKwargs(
+            find_unused_parameters=unused, broadcast_buffers=False
         )
-        self.optimizers = dict(zip(self.optimizers, optimizers, strict=True))
-        settings = self.config.losses
-        losses = nn.ModuleDict(
-            {
-                "mel": MultiResolutionMel(settings.mel_settings, rate),
-                "stft": MultiResolutionStft(settings.stft_settings),
-                "waveform": WaveformL1(),
-            }
-        )
-        used = nn.ModuleDict({n: loss for n, loss in losses.items() if settings.weight(n)})
-        return Update(
-            codec,
-            discriminators,
-            used.to(accelerator.device),
-            settings,
-            accelerator.backward,
-            accelerator.autocast,
-        )
+        wrapped: nn.Module = self.accelerator.prepare(module)
+        return wrapped
 
     def run(self) -> None:
         """Train to the last step.
 
         Raises:
             Interrupted: SIGTERM, SIGINT or SIGUSR1 arrived; a checkpoint has been written.
+            ConfigError: a checkpoint is there, of other options or data.
+            Diverged: losses or gradients stay not finite.
         """
-        self._resume()
-        try:
-            with self._signals(), self._progress() as progress:
-                self._loop(progress)
-        finally:
-            self.journal.close()
+        with self.stop.listening():
+            self._resume()
+            self._open_journal()
+            try:
+                with self._progress() as progress:
+                    self._loop(progress)
+            finally:
+                for tracker in self.accelerator.trackers:
+                    tracker.finish()
+                self.accelerator.trackers = []
+        self.accelerator.end_training()
+        if self.is_main:
+            log.info("step %d: done; the model is %s", self.step, self.experiment / "model")
+
+    def _open_journal(self) -> None:
+        if self.is_main:
+            with atomic_path(self.experiment / "config.yaml") as temporary:
+                temporary.write_text(configuration.dump_yaml(self.config), encoding="utf-8")
+            self.journal.rewind(self.step)
+        options = {"tensorboard": {"purge_step": self.step + 1}}  # a killed run may have gone on
+        self.accelerator.init_trackers("tensorboard", init_kwargs=options)
+        if self.is_main and self.accelerator.trackers:
+            self.journal.board = self.accelerator.get_tracker("tensorboard", unwrap=True)
 
     def _loop(self, progress: "tqdm[Any]") -> None:
-        start, seconds = self.step, time.monotonic()
-        for batch in self._batches():
-            terms = self._one_step(batch)
-            progress.update()
-            if self.step % self.config.log_every == 0:
-                elapsed = time.monotonic() - seconds
-                self._log(terms, self._audio_seconds(self.step - start) / elapsed, progress)
-                start, seconds = self.step, time.monotonic()
-            self._after_step()
+        self._validate_if_due()
+        self.window.clear()
+        while self.step < self.config.steps:
+            for waveform, names in self._batches():
+                went_on = self._one_step(waveform, names)
+                progress.update(self.step - progress.n)
+                if not went_on:
+                    break  # to the data of the checkpoint
+                if self.step % self.config.log_every == 0:
+                    self._report(progress)
+                self._validate_if_due()
+                self._save_if_due()
 
-    def _one_step(self, waveform: Tensor) -> Terms:
+    def _one_step(self, waveform: Tensor, names: Sequence[str]) -> bool:
+        """Train on one batch; False if the run is back at a checkpoint."""
         config, step = self.config, self.step
-        if step == config.autoencoder_steps:
+        if step == config.autoencoder_steps and not self.quantizer_started:
             self._start_quantizer()
-        phase = Phase.at(step, config)
+        seed_step(config.seed, step, self.rank)
         factor = learning_rate_factor(step, config.warmup_steps, config.decay_steps, config.steps)
-        for name, optimizer in self.optimizers.items():
-            for group in optimizer.param_groups:
-                group["lr"] = factor * self.base_rates[name]
-        rows = waveform.shape[0]
-        first = rows * self.accelerator.process_index
+        self.networks.set_rate_factor(factor * self.guard.rate_factor)
+        rows, count = len(waveform), self.networks.codec.num_quantizers
         stages = draw_num_quantizers(
-            config.seed, step, first, rows, self.codec.num_quantizers, config.quantizer_dropout
-        )
-        terms = self.update(waveform, stages.to(waveform.device), phase)
-        self._apply("codec", self.codec, config.optimizer, terms)
-        if phase.adversarial:
-            settings = config.discriminator_optimizer
-            self._apply("discriminators", self.discriminators, settings, terms)
-        self.ema.update(self.codec)
+            config.seed, step, rows * self.rank, rows, count, config.quantizer_dropout
+        ).to(self.device)
+        stop = self.stop.number is not None
+        done = self.engine.step(waveform, stages, Phase.at(step, config), stop)
+        self.stop.everywhere = done.stop
         self.step += 1
-        return terms
+        if done.bad is not None:
+            self.window.skip()
+            return self._skip(done, names)
+        self.guard.passed()
+        self.window.add(done.values, done.codes)
+        return True
 
-    def _apply(self, name: str, module: nn.Module, settings: OptimizerConfig, terms: Terms) -> None:
-        optimizer = self.optimizers[name]
-        norm = self.accelerator.clip_grad_norm_(module.parameters(), settings.clip_norm)
-        terms[f"gradient/{name}"] = norm.detach()
-        if torch.isfinite(norm):  # one bad crop must not poison the weights
-            optimizer.step()
-        else:
-            log.warning("step %d: gradient of the %s is not finite; step skipped", self.step, name)
-        optimizer.zero_grad()
+    def _skip(self, done: Step, names: Sequence[str]) -> bool:
+        """Report a step that was not taken; False after a return to a checkpoint."""
+        if done.overflow:
+            scale = self.engine.loss_scale.value
+            log.info("step %d: float16 overflow; loss scale now %g", self.step, scale)
+            return True
+        found = gather_object([names[row] for row in done.rows])
+        blamed = found or gather_object(list(names))
+        if self.is_main:
+            log.warning(
+                "step %d skipped: %s is not finite; %s %s",
+                self.step,
+                done.bad,
+                "utterances" if found else "no utterance alone, all of",
+                ", ".join(blamed),
+            )
+        if not self.guard.skipped():
+            return True
+        self._go_back()
+        return False
+
+    def _go_back(self) -> None:
+        self.guard.go_back(self.step)
+        returns, step = self.guard.returns, self.step
+        found = checkpoint.latest_checkpoint(self.experiment)
+        assert found is not None  # there is one from the start
+        self._load(found)
+        self.guard.returns, self.guard.in_a_row = returns, 0
+        self.window.clear()
+        if self.is_main:
+            self.journal.rewind(self.step)
+            log.warning(
+                "step %d: %d steps in a row were not finite; back to step %d, learning rates x %g",
+                step,
+                self.config.guard.patience,
+                self.step,
+                self.guard.rate_factor,
+            )
 
     @torch.no_grad()
     def _start_quantizer(self) -> None:
         """Set the quantizer to the distribution of the latents it will see."""
         loader = self._loader(self.step, self.step + INIT_BATCHES)
-        latents = [
-            self.codec.encoder(waveform.to(self.accelerator.device)) for waveform, _ in loader
-        ]
+        codec = self.networks.codec
+        latents = [codec.encoder(waveform.to(self.device)) for waveform, _ in loader]
         gathered = self.accelerator.gather(torch.cat(latents))
-        self.codec.quantizer.initialize(gathered)
-        self.ema.average.quantizer.load_state_dict(self.codec.quantizer.state_dict())
+        codec.quantizer.initialize(gathered)
+        self.networks.ema.average.quantizer.load_state_dict(codec.quantizer.state_dict())
+        self.quantizer_started = True
         log.info("step %d: quantizer started from %d frames", self.step, gathered[:, 0].numel())
 
     def _loader(self, start: int, stop: int) -> CropLoader:
@@ -186,133 +222,160 @@ class Trainer:
             seed=self.config.seed,
             start=start,
             stop=stop,
-            rank=self.accelerator.process_index,
+            rank=self.rank,
             workers=self.workers,
         )
 
-    def _batches(self) -> Iterator[Tensor]:
-        for waveform, _ids in self._loader(self.step, self.config.steps):
-            yield waveform.to(self.accelerator.device, non_blocking=True)
+    def _batches(self) -> Iterator[tuple[Tensor, list[str]]]:
+        batches = iter(self._loader(self.step, self.config.steps))
+        while True:
+            try:
+                batch = next(batches, None)
+            except RuntimeError:
+                # A signal to the whole process group also ends the workers: save all the same.
+                if self.stop.number is None or self.processes > 1:
+                    raise
+                self._save_if_due()
+                raise
+            if batch is None:
+                return
+            waveform, names = batch
+            yield waveform.to(self.device, non_blocking=True), names
 
-    def _after_step(self) -> None:
-        step, last = self.step, self.step == self.config.steps
-        if self._signal is not None or last or step % self.config.save_every == 0:
+    @property
+    def _stopping(self) -> bool:
+        alone = self.processes == 1 and self.stop.number is not None
+        return alone or self.stop.everywhere
+
+    @property
+    def _last(self) -> bool:
+        return self.step == self.config.steps
+
+    def _validate_if_due(self) -> None:
+        due = self.step > 0 and (self._last or self.step % self.config.validate_every == 0)
+        if not due or self.validated == self.step:
+            return
+        average = self.networks.ema.average
+        scores = gather_object(self.validator.score(average, self.rank, self.processes))
+        means = summarise(scores, average.codebook_sizes)
+        value = quality(means, self.config.best)
+        if value is not None and (self.best is None or value > self.best):
+            self.best, self.best_step = value, self.step
+            if self.is_main:
+                save_codec(average, self.experiment / "model")
+        if self.is_main:
+            self._report_validation(scores, means)
+        self.validated = self.step
+
+    def _save_if_due(self) -> None:
+        due = self._last or self.step % self.config.save_every == 0 or self.best_step == self.step
+        if due or self._stopping:
             self._save()
-        if self._signal is not None and not last:
-            name = signal.Signals(self._signal).name
-            raise Interrupted(f"stopped by {name} at step {step}; run again to go on from there")
-        if last or step % self.config.validate_every == 0:
-            self._validate()
-
-    def _validate(self) -> None:
-        if self.accelerator.is_main_process:
-            results = self.validator.run(self.ema.average, self.step)
-            self.journal.write(self.step, {f"valid/{k}": v for k, v in results.items()})
-            log.info(
-                "step %d: %s", self.step, "  ".join(f"{k} {v:.4g}" for k, v in results.items())
+        if self._stopping and not self._last:
+            self.accelerator.end_training()
+            raise Interrupted(
+                f"stopped by {self.stop.name} at step {self.step}; run again to go on from there"
             )
+
+    def _save(self) -> None:
+        if self.is_main:
+            checkpoint.save_checkpoint(
+                checkpoint.checkpoint_folder(self.experiment, self.step),
+                self.config,
+                self.networks.ema.average,
+                self.networks.discriminators,
+                self._state_dict(),
+            )
+            keep = self.config.keep_checkpoints
+            checkpoint.prune_checkpoints(self.experiment, keep, self.best_step)
         self.accelerator.wait_for_everyone()
 
-    def _log(self, terms: Terms, speed: float, progress: "tqdm[Any]") -> None:
-        values = {name: float(value) for name, value in terms.items()}
-        values["audio_seconds_per_second"] = speed
-        values["learning_rate"] = self.optimizers["codec"].param_groups[0]["lr"]
-        self.journal.write(self.step, values)
-        progress.set_postfix(mel=f"{values.get('mel', math.nan):.3f}", speed=f"{speed:.1f}x")
+    def _state_dict(self) -> checkpoint.State:
+        return {
+            "run": self.description,
+            "engine": self.engine.state_dict(),
+            "step": self.step,
+            "quantizer_started": self.quantizer_started,
+            "validated": self.validated,
+            "best": self.best,
+            "best_step": self.best_step,
+            "guard": [self.guard.in_a_row, self.guard.returns],
+        }
 
-    def _audio_seconds(self, steps: int) -> float:
-        rows = steps * self.config.batch_size * self.accelerator.num_processes
-        return rows * self.config.crops.seconds
+    def _load(self, found: Checkpoint) -> None:
+        state = found.state
+        self.engine.load_state_dict(state["engine"], found.average, found.discriminators)
+        self.step, self.quantizer_started = state["step"], state["quantizer_started"]
+        self.validated, self.best, self.best_step = (
+            state[name] for name in ("validated", "best", "best_step")
+        )
+        self.guard.in_a_row, self.guard.returns = state["guard"]
+
+    def _resume(self) -> None:
+        found = checkpoint.latest_checkpoint(self.experiment)
+        self.accelerator.wait_for_everyone()  # all have looked before one writes
+        if found is None:
+            self._save()  # what there is to go back to, and a disk that can be written to
+            return
+        changes = refuse_changes(found.state["run"], self.description, self.allow_changes)
+        if changes:
+            log.warning("going on with OTHER OPTIONS OR DATA than before: %s", changes)
+        self._load(found)
+        log.info("going on from %s", found.folder)
+
+    def _report(self, progress: "tqdm[Any]") -> None:
+        values, seconds = self.window.means(), self.window.seconds
+        rows = self.window.steps * self.config.batch_size * self.processes
+        values["audio_seconds_per_second"] = rows * self.config.crops.seconds / seconds
+        values["learning_rate"] = self.networks.optimizers["codec"].param_groups[0]["lr"]
+        values["skipped"] = self.window.skipped
+        usage = self.window.usage(lambda counts: self.accelerator.reduce(counts, "sum"))
+        if usage is not None:
+            values |= {f"codebook/{k}": v for k, v in usage.summary_scalars().items()}
+            alarms = self.guard.collapse(usage.stages(), int(usage.counts[0].sum()))
+            for alarm in alarms if self.is_main else []:
+                log.warning("step %d: %s", self.step, alarm)
+        if self.is_main:
+            self.journal.write(self.step, values)
+            left = (self.config.steps - self.step) * seconds / self.window.steps
+            self._show(progress, values, timedelta(seconds=round(left)))
+        self.window.clear()
+
+    def _show(self, progress: "tqdm[Any]", values: dict[str, float], left: timedelta) -> None:
+        mel, speed = values.get("mel", math.nan), values["audio_seconds_per_second"]
+        if progress.disable:  # no terminal
+            log.info(
+                "step %d of %d: mel %.3f, %.1f s of audio a second, %s left",
+                self.step,
+                self.config.steps,
+                mel,
+                speed,
+                left,
+            )
+        else:
+            progress.set_postfix_str(f"mel {mel:.3f}, {speed:.1f} s audio/s, {left} left")
+
+    def _report_validation(self, scores: list[Score], means: dict[str, float]) -> None:
+        self.journal.write(self.step, {f"valid/{name}": value for name, value in means.items()})
+        text = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
+        best = "; best so far, saved as model" if self.best_step == self.step else ""
+        log.info("step %d: %s%s", self.step, text, best)
+        if not self.journal.board:
+            return
+        for score in sorted(scores, key=lambda score: score.index):
+            for name, sound in score.sounds.items():
+                if name == "decoded" or not self.validated:  # the reference once
+                    title = f"valid_{score.index + 1}/{name}"
+                    self.journal.write_sound(self.step, title, sound, self.validator.sample_rate)
+        by_stage = zip(*(score.counts for score in scores), strict=True)
+        totals = [torch.stack(stage).sum(0) for stage in by_stage]
+        self.journal.write_usage(self.step, totals)
 
     def _progress(self) -> "tqdm[Any]":
         return tqdm(
             total=self.config.steps,
             initial=self.step,
             unit="step",
-            disable=None if self.accelerator.is_main_process else True,
+            bar_format="{desc}{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {postfix}",
+            disable=None if self.is_main else True,
         )
-
-    def _save(self) -> None:
-        if self.accelerator.is_main_process:
-            checkpoint.save_checkpoint(
-                self.experiment,
-                self.step,
-                self.ema.average,
-                self.state_dict(),
-                self.config.keep_checkpoints,
-            )
-        self.accelerator.wait_for_everyone()
-
-    def state_dict(self) -> checkpoint.State:
-        """Everything that the next step depends on, besides the configuration and the data."""
-        scaler = self.accelerator.scaler
-        return {
-            "config": configuration.to_dict(self.config),
-            "step": self.step,
-            "codec": self.codec.state_dict(),
-            "discriminators": self.discriminators.state_dict(),
-            "average": self.ema.average.state_dict(),
-            "average_updates": self.ema.updates,
-            "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
-            "scaler": None if scaler is None else scaler.state_dict(),
-            "best": self.validator.best,
-        }
-
-    def _resume(self) -> None:
-        state = checkpoint.latest_state(self.experiment)
-        if state is None:
-            return
-        self.step = state["step"]
-        self.codec.load_state_dict(state["codec"])
-        self.discriminators.load_state_dict(state["discriminators"])
-        self.ema.average.load_state_dict(state["average"])
-        self.ema.updates = state["average_updates"]
-        for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])
-        if self.accelerator.scaler is not None:
-            self.accelerator.scaler.load_state_dict(state["scaler"])
-        self.validator.best = state["best"]
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Finish the step, save and stop when asked to."""
-
-        def remember(number: int, _frame: FrameType | None) -> None:
-            self._signal = number
-
-        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-        former = [signal.signal(number, remember) for number in numbers]
-        try:
-            yield
-        finally:
-            for number, handler in zip(numbers, former, strict=True):
-                signal.signal(number, handler)
-
-
-class WaveformL1(nn.Module):
-    """Mean absolute difference of samples."""
-
-    def forward(self, real: Tensor, fake: Tensor) -> Tensor:
-        return waveform_l1(real, fake)
-
-
-def build_optimizer(module: nn.Module, settings: OptimizerConfig) -> torch.optim.AdamW:
-    """AdamW; vectors (biases, norms, layer scales) are not decayed."""
-    matrices = [p for p in module.parameters() if p.dim() > 1]
-    vectors = [p for p in module.parameters() if p.dim() <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": settings.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    betas = (settings.beta1, settings.beta2)
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas, fused=True)
-
-
-def resolve_precision(precision: str, cpu: bool) -> str:
-    """`auto` is bfloat16 where the hardware multiplies it natively."""
-    if precision != "auto":
-        return precision
-    if not cpu and torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return "bf16" if native else "no"

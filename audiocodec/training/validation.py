@@ -1,73 +1,98 @@
-"""Validation on fixed whole utterances; the best model so far is kept in `EXP/model`."""
+"""Validation on fixed whole utterances: scores, usage, and a few sounds to listen to."""
 
 import logging
 import statistics
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from audiocodec.audio import read_waveform
 from audiocodec.data.data_dir import Utterance
+from audiocodec.errors import AudioError
 from audiocodec.evaluation.scoring import score_signals
 from audiocodec.losses.spectral import MultiResolutionMel
-from audiocodec.models.bundle import save_codec
 from audiocodec.models.codec import Codec
 from audiocodec.quantization.usage import UsageCounter
-from audiocodec.training.config import TrainConfig
+from audiocodec.training.config import Best, TrainConfig
 
 log = logging.getLogger(__name__)
 
 MAX_SECONDS = 10  # of each utterance: PESQ takes longer the longer the signal
+SOUNDS = 3  # utterances that are kept to listen to
+METRICS = ("pesq_wb", "stoi")
+
+
+@dataclass
+class Score:
+    """What one utterance says: scores, counts of codes and, for the first ones, the sounds."""
+
+    index: int
+    values: dict[str, float]
+    counts: list[Tensor]
+    sounds: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 class Validator:
     """Scores a codec on the first utterances of the validation set."""
 
-    def __init__(
-        self, utterances: Sequence[Utterance], config: TrainConfig, experiment: Path
-    ) -> None:
+    def __init__(self, utterances: Sequence[Utterance], config: TrainConfig) -> None:
         self.utterances = list(utterances)[: config.validation_utterances]
-        self.rate = config.codec.sample_rate
-        self.mel = MultiResolutionMel(config.losses.mel_settings, self.rate)
-        self.experiment = experiment
-        self.best: float | None = None
+        self.sample_rate = config.codec.sample_rate
+        self.mel = MultiResolutionMel(config.losses.mel_settings, self.sample_rate)
 
-    def run(self, codec: Codec, step: int) -> dict[str, float]:
-        """Mean scores at all stages; writes `EXP/model` if PESQ / 4.5 + STOI is the best so far."""
-        scores: dict[str, list[float]] = {"mel": [], "pesq": [], "stoi": []}
+    def score(self, codec: Codec, rank: int, processes: int) -> list[Score]:
+        """Every `processes`-th utterance, from the `rank`-th on; unreadable ones are left out."""
+        scores = []
+        for index in range(rank, len(self.utterances), processes):
+            try:
+                scores.append(self._score(codec, index))
+            except AudioError as error:
+                log.warning("not validated on: %s", error)
+        return scores
+
+    def _score(self, codec: Codec, index: int) -> Score:
+        rate = self.sample_rate
+        reference = read_waveform(self.utterances[index].path, rate)[0][: MAX_SECONDS * rate]
+        codes = codec.encode(reference)
+        degraded = codec.decode(codes, num_samples=len(reference)).cpu().numpy()
         usage = UsageCounter(codec.codebook_sizes)
-        for utterance in self.utterances:
-            waveform = read_waveform(utterance.path, self.rate, num_samples=None)[0]
-            waveform = waveform[: MAX_SECONDS * self.rate]
-            codes = codec.encode(waveform)
-            usage.update(codes.unsqueeze(0))
-            output = codec.decode(codes, num_samples=len(waveform)).cpu().numpy()
-            self._score(waveform, output, scores)
-        means = {name: statistics.fmean(values) for name, values in scores.items() if values}
-        means |= usage.summary_scalars()
-        self._keep_best(codec, means, step)
-        return means
-
-    def _score(
-        self, reference: np.ndarray, degraded: np.ndarray, scores: dict[str, list[float]]
-    ) -> None:
-        pair = [torch.from_numpy(x).view(1, 1, -1) for x in (reference, degraded)]
+        usage.update(codes.unsqueeze(0))
         with torch.no_grad():
-            scores["mel"].append(float(self.mel.cpu()(*pair)))
-        found, reasons = score_signals(reference, degraded, self.rate, ("pesq_wb", "stoi"))
+            pair = [torch.from_numpy(x).view(1, 1, -1) for x in (reference, degraded)]
+            values = {"mel": float(self.mel(*pair))}
+        found, reasons = score_signals(reference, degraded, rate, METRICS)
         for name, reason in reasons.items():
-            log.debug("%s of a validation utterance: %s", name, reason)
-        for name, value in found.items():
-            scores[name.removesuffix("_wb")].append(value)
+            log.debug("%s of %s: %s", name, self.utterances[index].id, reason)
+        values |= {name.removesuffix("_wb"): value for name, value in found.items()}
+        score = Score(index, values, usage.counts)
+        if index < SOUNDS:
+            score.sounds = {"reference": reference, "decoded": degraded}
+        return score
 
-    def _keep_best(self, codec: Codec, means: dict[str, float], step: int) -> None:
-        if "pesq" in means and "stoi" in means:
-            quality = means["pesq"] / 4.5 + means["stoi"]
-        else:  # no utterance long enough to score: the mel distance decides
-            quality = -means["mel"]
-        if self.best is None or quality > self.best:
-            self.best = quality
-            save_codec(codec, self.experiment / "model")
-            log.info("step %d: best model so far, saved", step)
+
+def summarise(scores: Sequence[Score], codebook_sizes: Sequence[int]) -> dict[str, float]:
+    """Means of the scores that are defined, and usage over all utterances together."""
+    scores = sorted(scores, key=lambda score: score.index)  # sums do not depend on the processes
+    means = {
+        name: statistics.fmean(s.values[name] for s in scores if name in s.values)
+        for name in ("mel", "pesq", "stoi")
+        if any(name in s.values for s in scores)
+    }
+    usage = UsageCounter(codebook_sizes)
+    for score in scores:
+        for total, counts in zip(usage.counts, score.counts, strict=True):
+            total += counts
+    return means | usage.summary_scalars()
+
+
+def quality(means: dict[str, float], best: Best) -> float | None:
+    """What the best model has most of; None where the scores for it are missing."""
+    if best == "quality" and "pesq" in means and "stoi" in means:
+        return means["pesq"] / 4.5 + means["stoi"]
+    if best in ("pesq", "stoi") and best in means:
+        return means[best]
+    # Also where no utterance is long enough for the others: the mel distance decides.
+    return -means["mel"] if "mel" in means else None

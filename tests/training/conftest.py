@@ -1,41 +1,14 @@
+"""Runs of a tiny codec on the shipped speech."""
+
 from pathlib import Path
 
 import pytest
 
 from audiocodec.audio import audio_info
 from audiocodec.cli.samples import shipped_speech
-from audiocodec.config import from_dict
 from audiocodec.data.data_dir import Utterance, read_data_dir, write_data_dir
-from audiocodec.training.config import TrainConfig
 from audiocodec.training.trainer import Trainer
-
-TINY = {
-    "codec": {
-        "latent_dim": 8,
-        "encoder": {"kind": "causal", "strides": [320], "channels": [24], "blocks": [1]},
-        "quantizer": {"kind": "residual", "num_quantizers": 2, "codebook_size": 16},
-        "decoder": {"kind": "causal", "channels": 24, "blocks": 1, "head": {"kind": "mdct"}},
-    },
-    "crops": {"seconds": 0.2},
-    "discriminators": [{"kind": "ms_stft", "n_ffts": [256], "channels": 2}],
-    "losses": {"mel_settings": {"windows": [512], "n_mels": [20]}},
-    "optimizer": {"learning_rate": 2e-3},
-    "steps": 12,
-    "batch_size": 2,
-    "autoencoder_steps": 4,
-    "adversarial_start": 6,
-    "warmup_steps": 2,
-    "decay_steps": 2,
-    "precision": "no",
-    "log_every": 1,
-    "save_every": 5,
-    "validate_every": 12,
-    "validation_utterances": 1,
-}
-
-
-def tiny_config(**options: object) -> TrainConfig:
-    return from_dict(TrainConfig, TINY | options)
+from tests.training.helpers import tiny_config
 
 
 @pytest.fixture(scope="session")
@@ -43,14 +16,10 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory of the shipped speech of four speakers."""
     folder = tmp_path_factory.mktemp("data")
     paths = [path for path in shipped_speech() if path.parent.name < "es"]
+    infos = [(path, audio_info(path)) for path in paths]
     write_data_dir(
         folder,
-        [
-            Utterance(
-                p.stem, p, p.parent.name, audio_info(p).num_samples, audio_info(p).sample_rate
-            )
-            for p in paths
-        ],
+        [Utterance(p.stem, p, p.parent.name, i.num_samples, i.sample_rate) for p, i in infos],
     )
     return folder
 
@@ -59,10 +28,21 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_trainer(data_dir, tmp_path):
     """Trainers on the CPU over `data_dir`, in a folder of `tmp_path`."""
 
-    def make(name: str = "exp", workers: int = 0, **options: object) -> Trainer:
-        rows = read_data_dir(data_dir)
+    def make(name: str = "exp", *, workers: int = 0, **options: object) -> Trainer:
+        arguments = {key: options.pop(key) for key in ("start", "allow_changes") if key in options}
+        rows = options.pop("utterances", None) or read_data_dir(data_dir)
+        config = tiny_config(**options)
         return Trainer(
-            tiny_config(**options), tmp_path / name, rows, rows, workers=workers, cpu=True
+            config, tmp_path / name, rows, rows[:2], workers=workers, cpu=True, **arguments
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def whole_run(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an uninterrupted run."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    rows = read_data_dir(data_dir)
+    Trainer(tiny_config(), folder, rows, rows[:2], cpu=True).run()
+    return folder

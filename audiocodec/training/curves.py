@@ -1,0 +1,151 @@
+"""The curves of one or more runs, as a picture and as a page that needs nothing beside it."""
+
+import base64
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import matplotlib
+from matplotlib.figure import Figure
+
+from audiocodec.files import atomic_path
+from audiocodec.training.journal import read_log
+
+matplotlib.use("agg")
+
+# Panels in the order of looking: title, scalars, whether the axis is logarithmic.
+PANELS: tuple[tuple[str, tuple[str, ...], bool], ...] = (
+    ("mel distance", ("mel", "valid/mel"), False),
+    ("STFT distance", ("stft",), False),
+    ("waveform distance", ("waveform",), False),
+    ("quantizer loss", ("quantizer",), False),
+    ("discriminators' loss", ("discriminator",), False),
+    ("adversarial loss of the codec", ("adversarial",), False),
+    ("feature matching", ("feature_matching",), False),
+    ("gradient norms", ("gradient/codec", "gradient/discriminators"), True),
+    ("codes in use, share", ("codebook/used_min", "codebook/used_mean"), False),
+    ("perplexity", ("codebook/perplexity_min", "codebook/perplexity_mean"), True),
+    ("PESQ of the validation set", ("valid/pesq",), False),
+    ("STOI of the validation set", ("valid/stoi",), False),
+    ("codes in use on the validation set", ("valid/used_min", "valid/used_mean"), False),
+    ("learning rate of the codec", ("learning_rate",), False),
+    ("audio per second of work (s)", ("audio_seconds_per_second",), False),
+    ("steps skipped", ("skipped",), False),
+)
+COLUMNS = 3
+STYLES = ("-", "--")
+WARNINGS = 50  # of each run, the last ones
+
+
+def write_curves(experiments: Sequence[Path], picture: Path, page: Path) -> None:
+    """Write the curves of `experiments` as a PNG and as an HTML page.
+
+    Raises:
+        DataError: a folder has no log.
+    """
+    runs = [(folder.resolve().name, read_log(folder)) for folder in experiments]
+    buffer = io.BytesIO()
+    draw(runs).savefig(buffer, format="png", dpi=100)
+    with atomic_path(picture) as temporary:
+        temporary.write_bytes(buffer.getvalue())
+    text = _TEMPLATE.render(
+        names=[name for name, _ in runs],
+        picture=base64.b64encode(buffer.getvalue()).decode("ascii"),
+        tables=[_table(reports) for _, reports in runs],
+        warnings=[_warnings(folder) for folder in experiments],
+    )
+    with atomic_path(page) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def draw(runs: Sequence[tuple[str, list[dict[str, float]]]]) -> Figure:
+    """One panel a quantity that some run has; one colour a run."""
+    known = {name for _, reports in runs for report in reports for name in report}
+    panels = [panel for panel in PANELS if known.intersection(panel[1])]
+    rows = max(1, -(-len(panels) // COLUMNS))
+    figure = Figure(figsize=(5 * COLUMNS, 3 * rows), layout="constrained")
+    axes = figure.subplots(rows, COLUMNS, squeeze=False).flat
+    for axis, (title, names, logarithmic) in zip(axes, panels, strict=False):
+        for index, (run, reports) in enumerate(runs):
+            for style, name in zip(STYLES, names, strict=False):
+                points = [(r["step"], r[name]) for r in reports if name in r]
+                if points:
+                    label = f"{run}: {name}" if len(runs) > 1 else name
+                    steps, values = zip(*points, strict=True)
+                    marker = "o" if name.startswith("valid/") else ""
+                    axis.plot(
+                        steps, values, f"C{index}{style}{marker}", markersize=3, lw=1, label=label
+                    )
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel("step", fontsize=8)
+        axis.grid(alpha=0.3)
+        if logarithmic:
+            axis.set_yscale("log")
+        if len(names) > 1 or len(runs) > 1:
+            axis.legend(fontsize=7)
+    for axis in list(figure.axes)[len(panels) :]:
+        axis.set_axis_off()
+    return figure
+
+
+def _table(reports: list[dict[str, float]]) -> list[dict[str, Any]]:
+    rows: dict[str, dict[str, Any]] = {}
+    for report in reports:
+        for name, value in report.items():
+            if name not in ("step", "time"):
+                row = rows.setdefault(name, {"name": name, "low": value, "high": value})
+                row |= {"low": min(row["low"], value), "high": max(row["high"], value)}
+                row |= {"last": value, "step": report["step"]}
+    return list(rows.values())
+
+
+def _warnings(experiment: Path) -> list[str]:
+    path = experiment / "train.log"
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [line for line in lines if " WARNING " in line][-WARNINGS:]
+
+
+_TEMPLATE = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
+    """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<title>Training: {{ names | join(", ") }}</title>
+<style>
+body { font: 16px/1.5 system-ui, sans-serif; margin: auto; max-width: 75rem; padding: 1rem; }
+table { border-collapse: collapse; }
+th, td { border-bottom: 1px solid #ccc; padding: .2rem .6rem; text-align: right; }
+th:first-child, td:first-child { text-align: left; }
+.wide, pre { overflow-x: auto; }
+img { max-width: 100%; height: auto; }
+</style>
+</head>
+<body>
+<h1>Training of {{ names | join(", ") }}</h1>
+<img src="data:image/png;base64,{{ picture }}" alt="curves of losses, codebooks and scores">
+{% for name in names %}
+{% set rows = tables[loop.index0] %}
+{% set lines = warnings[loop.index0] %}
+<h2>{{ name }}</h2>
+<div class="wide"><table>
+<tr><th></th><th>last</th><th>at step</th><th>lowest</th><th>highest</th></tr>
+{% for row in rows %}
+<tr><td>{{ row.name }}</td><td>{{ "%.4g" | format(row.last) }}</td><td>{{ row.step }}</td>
+<td>{{ "%.4g" | format(row.low) }}</td><td>{{ "%.4g" | format(row.high) }}</td></tr>
+{% endfor %}
+</table></div>
+{% if lines %}
+<h3>Warnings</h3>
+<pre>{{ lines | join("\n") }}</pre>
+{% endif %}
+{% endfor %}
+</body>
+</html>
+"""
+)

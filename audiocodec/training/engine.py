@@ -1,0 +1,188 @@
+"""One step of both networks with what surrounds its mathematics: precision, parts, clipping.
+
+A step is taken by both networks or by none: if a term or a gradient is not finite, neither moves.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from audiocodec.processes import mean_over_processes
+from audiocodec.training.config import Precision, TrainConfig
+from audiocodec.training.diagnosis import bad_rows, first_bad_gradient
+from audiocodec.training.guard import first_bad
+from audiocodec.training.networks import Networks
+from audiocodec.training.optimization import (
+    LossScale,
+    gradient_norm,
+    gradients,
+    scale_and_clip,
+)
+from audiocodec.training.step import (
+    Outcome,
+    Phase,
+    Update,
+    build_balancer,
+    reconstruction_losses,
+)
+
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Step:
+    """values: terms, gradient norms and whether to stop, means over processes; bad: what of them
+    is not finite, None if the step was taken; rows: of this process's batch, those to blame."""
+
+    values: dict[str, float]
+    codes: list[Tensor]
+    stop: bool = False
+    bad: str | None = None
+    overflow: bool = False  # of float16 only: the scale is halved, nothing else is wrong
+    rows: tuple[int, ...] = ()
+
+
+class Engine:
+    """Both networks and their update on one device; `wrap` distributes a module."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        networks: Networks,
+        device: torch.device,
+        wrap: Callable[[nn.Module], nn.Module] = lambda module: module,
+    ) -> None:
+        self.config, self.networks, self.device = config, networks, device
+        self.precision = resolve_precision(config.precision, device)
+        self.loss_scale = LossScale.for_precision(self.precision)
+        if config.compile:
+            networks.compile()
+        balancer = build_balancer(config.losses)
+        self.update = Update(
+            wrap(networks.codec),
+            wrap(networks.discriminators),
+            reconstruction_losses(config.losses, config.codec.sample_rate).to(device),
+            config.losses,
+            None if balancer is None else balancer.to(device),
+            self._autocast,
+        )
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        dtype = _DTYPES.get(self.precision)
+        return torch.autocast(self.device.type, dtype, enabled=dtype is not None)
+
+    def step(self, waveform: Tensor, stages: Tensor, phase: Phase, stop: bool = False) -> Step:
+        """Train on (batch, 1, time); all processes get here and agree on the result."""
+        outcomes = self._backward(waveform, stages, phase)
+        grads = {name: gradients(module) for name, module in self._modules(phase).items()}
+        values, stop = self._values(outcomes, grads, stop)
+        codes = [outcome.codes for outcome in outcomes if outcome.codes is not None]
+        bad = first_bad(values)
+        if bad is not None:
+            result = self._diagnose(values, bad, waveform, stages, phase, stop)
+            self._clear(phase)
+            return result
+        for name, own in grads.items():
+            norm, clip_norm = values[f"gradient/{name}"], self._clip_norm(name)
+            scale_and_clip(own, norm, self.loss_scale.value, clip_norm)
+            self.networks.optimizers[name].step()
+        self._clear(phase)
+        self.networks.ema.update(self.networks.codec)
+        self.loss_scale.grew()
+        return Step(values, codes, stop)
+
+    def _backward(self, waveform: Tensor, stages: Tensor, phase: Phase) -> list[Outcome]:
+        parts = self.config.accumulation
+        scale = self.loss_scale.value / parts
+        outcomes = []
+        pairs = zip(waveform.chunk(parts), stages.chunk(parts), strict=True)
+        for index, (part, part_stages) in enumerate(pairs):
+            with ExitStack() as stack:
+                if index < parts - 1:  # processes exchange gradients with the last part
+                    for module in (self.update.codec, self.update.discriminators):
+                        if hasattr(module, "no_sync"):
+                            stack.enter_context(module.no_sync())
+                outcomes.append(self.update(part, part_stages, phase, scale))
+        return outcomes
+
+    def _values(
+        self, outcomes: list[Outcome], grads: dict[str, list[Tensor]], stop: bool
+    ) -> tuple[dict[str, float], bool]:
+        """Means of the terms and norms by name; the one moment that waits for the device."""
+        names = [*outcomes[0].terms, *(f"gradient/{name}" for name in grads)]
+        parts = torch.stack([torch.stack([*o.terms.values()]) for o in outcomes]).mean(0)
+        norms = torch.stack([gradient_norm(own) for own in grads.values()]) / self.loss_scale.value
+        flag = torch.tensor([float(stop)], device=self.device)
+        *values, stopped = mean_over_processes(torch.cat([parts, norms, flag])).tolist()
+        return dict(zip(names, values, strict=True)), stopped > 0
+
+    def _diagnose(
+        self,
+        values: dict[str, float],
+        bad: str,
+        waveform: Tensor,
+        stages: Tensor,
+        phase: Phase,
+        stop: bool,
+    ) -> Step:
+        only_gradients = bad.startswith("gradient/")
+        if only_gradients and self.loss_scale.shrank():
+            return Step(values, [], stop, bad, overflow=True)
+        modules = self._modules(phase)
+        if only_gradients:
+            bad = f"gradient of {first_bad_gradient(modules) or bad.removeprefix('gradient/')}"
+        self._clear(phase)
+        alone = (self.networks.codec, self.networks.discriminators)
+        rows = bad_rows(self.update, alone, waveform, stages, phase)
+        return Step(values, [], stop, bad, rows=tuple(rows))
+
+    def _modules(self, phase: Phase) -> dict[str, nn.Module]:
+        modules: dict[str, nn.Module] = {"codec": self.networks.codec}
+        if phase.adversarial:
+            modules["discriminators"] = self.networks.discriminators
+        return modules
+
+    def _clear(self, phase: Phase) -> None:
+        for name in self._modules(phase):
+            self.networks.optimizers[name].zero_grad()
+
+    def _clip_norm(self, name: str) -> float | None:
+        options = {
+            "codec": self.config.optimizer,
+            "discriminators": self.config.discriminator_optimizer,
+        }
+        return options[name].clip_norm
+
+    def state_dict(self) -> dict[str, Any]:
+        """All of it but what `Networks` leaves to the weight files."""
+        balancer = self.update.balancer
+        return {
+            "networks": self.networks.state_dict(),
+            "loss_scale": [self.loss_scale.value, self.loss_scale.good_steps],
+            "balancer": None if balancer is None else balancer.state_dict(),
+        }
+
+    def load_state_dict(
+        self, state: dict[str, Any], average: dict[str, Tensor], discriminators: dict[str, Tensor]
+    ) -> None:
+        """Restore; the two weight files are given apart."""
+        self.networks.load_state_dict(state["networks"], average, discriminators)
+        value, self.loss_scale.good_steps = state["loss_scale"]
+        if (self.precision == "fp16") == (value > 1):  # else the precision was changed
+            self.loss_scale.value = value
+        if self.update.balancer is not None and state["balancer"] is not None:
+            self.update.balancer.load_state_dict(state["balancer"])
+
+
+def resolve_precision(precision: Precision, device: torch.device) -> str:
+    """`auto` is bfloat16 where the hardware multiplies it natively."""
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bf16" if device.type == "cpu" and native else "no"

@@ -1,0 +1,43 @@
+"""Model folders to release: averaged weights, maybe in half precision, maybe with the judges."""
+
+from pathlib import Path
+
+import torch
+
+from audiocodec.errors import ModelError
+from audiocodec.files import atomic_folder
+from audiocodec.models.bundle import load_codec, model_folder, write_model
+from audiocodec.training.checkpoint import (
+    DISCRIMINATORS_FILE,
+    TRAINING_FILE,
+    load_start,
+    read_training_config,
+    write_discriminators,
+)
+
+
+def export_model(
+    source: str | Path, target: Path, half: bool = False, discriminators: bool = False
+) -> None:
+    """Write the model of `source`, a model or checkpoint folder or a shipped name, to `target`.
+
+    Raises:
+        ModelError: the source is no model, lacks the discriminators asked for, or has weights
+            that half precision cannot hold.
+    """
+    dtype = torch.float16 if half else torch.float32
+    codec, folder = load_codec(source), model_folder(source)
+    for name, tensor in codec.state_dict().items():
+        if not bool(tensor.to(dtype).isfinite().all()):
+            raise ModelError(f"{folder}: {name} is not finite or too large for {dtype}")
+    with atomic_folder(target) as temporary:
+        write_model(codec, temporary, dtype)
+        if discriminators:
+            tensors = load_start(source).discriminators
+            if tensors is None:
+                raise ModelError(
+                    f"{folder} has no {DISCRIMINATORS_FILE} and {TRAINING_FILE}; "
+                    "give a checkpoint, e.g. EXP/checkpoints/step_00100000"
+                )
+            tensors = {name: tensor.to(dtype) for name, tensor in tensors.items()}
+            write_discriminators(tensors, read_training_config(folder), temporary)

@@ -1,0 +1,104 @@
+"""What a run trains: both networks, their optimizers and the average; and what they start from."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from audiocodec import config as configuration
+from audiocodec.discriminators import DISCRIMINATORS
+from audiocodec.discriminators.ensemble import DiscriminatorEnsemble
+from audiocodec.errors import ConfigError
+from audiocodec.models.codec import Codec
+from audiocodec.training.checkpoint import Start
+from audiocodec.training.config import TrainConfig
+from audiocodec.training.ema import Ema
+from audiocodec.training.optimization import build_optimizer
+from audiocodec.training.provenance import tree_changes
+
+State = dict[str, Any]
+
+
+class Networks:
+    """The trained part of a run; `state_dict` and `load_state_dict` make it resumable."""
+
+    def __init__(
+        self, config: TrainConfig, name: str, device: torch.device, start: Start | None = None
+    ) -> None:
+        torch.manual_seed(config.seed)
+        self.codec = Codec(config.codec, name=name)
+        self.discriminators = DiscriminatorEnsemble(
+            DISCRIMINATORS.build(options) for options in config.discriminators
+        )
+        if start is not None:
+            self.codec.load_state_dict(dict(start.codec))
+            if start.discriminators is not None:
+                self.discriminators.load_state_dict(dict(start.discriminators))
+        self.codec.to(device)
+        self.discriminators.to(device)
+        self.ema = Ema(self.codec, config.ema_decay)
+        self.optimizers = {
+            "codec": build_optimizer(self.codec, config.optimizer),
+            "discriminators": build_optimizer(self.discriminators, config.discriminator_optimizer),
+        }
+        self._rates = {name: o.param_groups[0]["lr"] for name, o in self.optimizers.items()}
+
+    def set_rate_factor(self, factor: float) -> None:
+        """Learning rates: `factor` times those of the configuration."""
+        for name, optimizer in self.optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = factor * self._rates[name]
+
+    def compile(self) -> None:
+        """Have torch compile what runs in every step; names of weights stay as they are."""
+        self.codec.encoder.compile()
+        self.codec.decoder.compile()
+        for member in self.discriminators.members:
+            member.compile()
+
+    def state_dict(self) -> State:
+        """What the two weight files of a checkpoint do not hold."""
+        return {
+            "codec": self.codec.state_dict(),
+            "average_updates": self.ema.updates,
+            "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
+        }
+
+    def load_state_dict(
+        self, state: State, average: Mapping[str, Tensor], discriminators: Mapping[str, Tensor]
+    ) -> None:
+        self.codec.load_state_dict(state["codec"])
+        self.ema.average.load_state_dict(dict(average))
+        self.ema.updates = state["average_updates"]
+        self.discriminators.load_state_dict(dict(discriminators))
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+
+
+def start_config(config: TrainConfig, start: Start, explicit: Mapping[str, Any]) -> TrainConfig:
+    """The configuration of a run that goes on from trained networks.
+
+    Codec, and discriminators where they come along, are those of `start`. Phases that untrained
+    networks need are left out.
+
+    Args:
+        explicit: the options that the user gave.
+
+    Raises:
+        ConfigError: the user gave another codec or other discriminators.
+    """
+    taken: dict[str, Any] = {"codec": start.codec_config}
+    phases: dict[str, Any] = {"autoencoder_steps": 0}
+    if start.discriminators is not None:
+        taken["discriminators"] = start.discriminator_configs
+        phases["adversarial_start"] = 0
+    for name, value in taken.items():
+        if name in explicit and getattr(config, name) != value:
+            found = configuration.to_dict(dataclasses.replace(config, **{name: value}))[name]
+            changes = tree_changes({name: found}, {name: configuration.to_dict(config)[name]})
+            raise ConfigError(
+                f"the configuration is not that of {start.folder} ({changes}); leave out {name!r}"
+            )
+    return dataclasses.replace(config, **taken, **phases)

@@ -1,5 +1,6 @@
-# What every recipe shares: options and stages. Source it, set the recipe's variables, then
+# What every recipe shares: options and stages. In the recipe's folder source it, then
 #
+#     seed=1  # variables, which are the options
 #     parse_options "$@"
 #     if run_stage 0 "title" OUTPUT INPUT...; then
 #       commands
@@ -16,7 +17,7 @@ force=false     # run stages that are done, too
 
 COMMAND_LINE=$(printf "%q " "$0" "$@")  # for results
 export COMMAND_LINE
-_script=$0
+_script=$PWD/${0##*/}  # recipes run in their own folder
 _chain=""  # key of the newest stage
 _stamp=""  # of the stage that is running
 trap '_finish_stage $?' EXIT
@@ -24,8 +25,13 @@ trap '_finish_stage $?' EXIT
 log() { printf '%s  %s\n' "$(date '+%Y-%m-%d %H:%M:%S')" "$*" >&2; }
 
 stop() {
-  printf '%s: error: %s\n' "$_script" "$*" >&2
+  printf '%s: error: %s\n' "${_script##*/}" "$*" >&2
   exit 2
+}
+
+# given PATH: a path that is relative to where the user started the recipe, absolute.
+given() {
+  if [[ $1 == /* ]]; then echo "$1"; else echo "${OLDPWD:-$PWD}/$1"; fi
 }
 
 # parse_options "$@": every variable set above the call is an option; a misspelt one stops the run.

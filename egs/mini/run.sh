@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Every stage on the speech that the package ships, on a CPU, in a few minutes: a small codec that
+# shows each part at work. Stages that are done are skipped.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+source path.sh
+source cmd.sh
+source ../../recipes/stages.sh
+
+nj=2                    # processes or threads
+threads=1               # of the training: on a busy machine two are many times slower than one
+config=conf/train.yaml  # of the experiment
+exp=exp/mini            # folder of the experiment
+parse_options "$@"
+
+if run_stage 0 "data directories of the shipped speech" data; then
+  codec prepare-data samples --output data --valid 2 --test 2 --jobs "$nj"
+fi
+
+if run_stage 1 "validate the data" data/checked data/train data/valid data/test; then
+  codec validate-data data/train data/valid data/test --jobs "$nj"
+fi
+
+if run_stage 2 "train the codec" "$exp" "$config"; then
+  $train_cmd --name mini "$exp/log/train.log" codec train --config "$config" --cpu \
+    --train-data data/train --valid-data data/valid --output "$exp" --threads "$threads"
+fi
+
+if run_stage 3 "encode the test set" "$exp/codes" data/test; then
+  codec encode data/test/wav.scp "$exp/codes" --model "$exp/model" --jobs "$nj"
+fi
+
+if run_stage 4 "decode it" "$exp/decoded"; then
+  codec decode "$exp/codes/codes.scp" "$exp/decoded" --model "$exp/model" --jobs "$nj"
+fi
+
+if run_stage 5 "evaluate" "$exp/scores"; then
+  codec evaluate --reference data/test --degraded "$exp/decoded" --output "$exp/scores" --jobs "$nj"
+fi
+
+if run_stage 6 "report" "$exp/report"; then
+  python ../../recipes/results.py --scores "$exp/scores" --codes "$exp/codes" \
+    --results "$exp/report/RESULTS.md" --name "$exp" --command "$COMMAND_LINE"
+  cat "$exp/report/RESULTS.md"
+  python ../../recipes/check_run.py "$exp"
+fi

@@ -1,6 +1,7 @@
 """Arguments that several commands share."""
 
 import argparse
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,6 +46,19 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", metavar="M", help="name of a shipped model or a model folder (default: shipped)"
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps (default: cpu)")
+
+
+def add_stream_arguments(parser: argparse.ArgumentParser, formats: Iterable[str]) -> None:
+    """How raw samples come and go."""
+    parser.add_argument(
+        "--format",
+        choices=list(formats),
+        default="s16le",
+        help="of the samples, one channel at the model's rate (default: s16le)",
+    )
+    parser.add_argument(
+        "--threads", type=positive, default=1, metavar="N", help="CPU threads (default: 1)"
+    )
 
 
 def positive(text: str) -> int:

@@ -10,6 +10,7 @@ import torch
 from audiocodec.audio import AudioInfo, audio_info, read_waveform, resample, write_waveform
 from audiocodec.audio_blocks import AudioReader
 from audiocodec.codes import Coded, CodesMetadata
+from audiocodec.containers.stream import StreamHeader
 from audiocodec.errors import CodeFileError
 from audiocodec.models.chunking import LongDecoded, LongSound
 from audiocodec.models.codec import Codec
@@ -121,7 +122,7 @@ class Transcoder:
             source_channels=info.num_channels,
         )
 
-    def check(self, metadata: CodesMetadata, where: str) -> None:
+    def check(self, metadata: CodesMetadata | StreamHeader, where: str) -> None:
         """Raises CodeFileError if another model made the codes that were read from `where`."""
         if metadata.model_hash != self.model_hash:
             raise CodeFileError(

@@ -1,0 +1,45 @@
+"""`codec stream-encode`: raw samples on stdin to a stream of codes on stdout, as they come."""
+
+import argparse
+import sys
+
+from audiocodec.cli import arguments
+from audiocodec.cli.pcm import PCM_FORMATS, read_pcm
+from audiocodec.containers.stream import StreamHeader, StreamWriter
+from audiocodec.errors import ConfigError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `codec stream-encode`."""
+    arguments.add_model_arguments(parser)
+    arguments.add_stream_arguments(parser, PCM_FORMATS)
+    parser.add_argument(
+        "--num-quantizers",
+        type=arguments.positive,
+        metavar="N",
+        help="stages to keep (default: all)",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Encode until stdin ends."""
+    if sys.stdout.isatty():
+        raise ConfigError("codes are no text; send stdout to a file or a pipe")
+    codec = arguments.load_model(args)
+    arguments.set_threads(args.threads)
+    encoder = codec.stream_encoder(args.num_quantizers)
+    header = StreamHeader(
+        model=codec.name,
+        model_hash=codec.weight_hash,
+        sample_rate=codec.sample_rate,
+        hop_length=codec.hop_length,
+        codebook_sizes=codec.codebook_sizes[: encoder.num_quantizers],
+    )
+    writer = StreamWriter(sys.stdout.buffer, header)
+    received = 0
+    for samples in read_pcm(sys.stdin.buffer, args.format):
+        received += len(samples)
+        codes = encoder.push(samples).cpu().numpy()
+        writer.write(codes, codes.shape[1] * codec.hop_length)
+    writer.write(encoder.flush().cpu().numpy(), received % codec.hop_length)
+    writer.end()

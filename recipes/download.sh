@@ -18,6 +18,7 @@ fi
 mkdir -p "$(dirname "$file")"
 if ! whole "$file.part"; then
   curl --fail --location --show-error --retry 5 --continue-at - --output "$file.part" "$url" || {
+    [[ $? -ne 33 ]] || rm "$file.part"  # a server that sends whole files only
     echo "$0: error: $url could not be downloaded; run again to go on with $file.part" >&2
     exit 1
   }

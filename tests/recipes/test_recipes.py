@@ -134,14 +134,13 @@ def rows(report: Path) -> list[list[str]]:
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
 
 
-@pytest.mark.slow
 def test_libritts_passes_every_stage(checkout, libritts):
-    options = ["--corpus", "corpus", "--nj", 1, "--gpus", 0, "--num-quantizers", "1 2"]
+    options = ["--corpus", "corpus", "--nj", 1, "--gpus", 0]
+    options += ["--num-quantizers", "2", "--test-sets", "test-clean"]
     done = run(checkout, "libritts", *options, "--config", checkout / "tiny.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
     found = rows(checkout / "egs/libritts/exp/libritts/report/RESULTS.md")
-    assert [row[2] for row in found] == ["0.30", "0.60"] * 2
-    assert ["test-clean" in row[1] for row in found] == [True, True, False, False]
+    assert [row[2] for row in found] == ["0.60"] and "test-clean" in found[0][1]
 
 
 @pytest.mark.slow
@@ -150,12 +149,12 @@ def test_any_folder_passes_every_stage_and_another_configuration_starts_anew(che
         for utterance in range(2):
             path = checkout / "my audio" / f"speaker {speaker}" / f"ä {utterance}.flac"
             speech_like(path, 10 * speaker + utterance)
-    options = ["--audio", "my audio", "--nj", 1, "--num-quantizers", "2", "--config"]
+    options = ["--audio", "my audio", "--nj", 1, "--num-quantizers", "1 2", "--config"]
     done = run(checkout, "folder", *options, checkout / "tiny.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
     exp = checkout / "egs/folder/exp/folder"
-    (row,) = rows(exp / "report/RESULTS.md")
-    assert row[2] == "0.60" and "--audio my\\ audio" in row[-1]
+    lower, row = rows(exp / "report/RESULTS.md")
+    assert (lower[2], row[2]) == ("0.30", "0.60") and "--audio my\\ audio" in row[-1]
     summary = json.loads((exp / "scores/2/summary.json").read_text())
     assert summary["n_utterances"] == 2
     (checkout / "other.yaml").write_text((checkout / "tiny.yaml").read_text() + "seed: 1\n")

@@ -1,4 +1,4 @@
-"""Codes on their way: a header, packets as they become known, an end mark. See docs/formats.md.
+"""Codes on their way: a header, packets as they become known, an end mark; docs/streaming.md.
 
 Written and read front to back, through pipes. A packet's checksum covers its number too, so damage,
 loss and a missing end are noticed; what has been read before them has been right.

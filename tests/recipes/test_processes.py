@@ -10,10 +10,10 @@ import pytest
 PROCESSES = Path(__file__).parents[2] / "recipes" / "launch" / "processes.sh"
 
 
-def start(folder: Path, count: int, script: str) -> "subprocess.Popen[bytes]":
+def start(folder: Path, count: int, script: str, grace: int = 60) -> "subprocess.Popen[bytes]":
     command = [str(PROCESSES), str(count), "bash", "-c", script]
     return subprocess.Popen(
-        command, cwd=folder, env={"PATH": "/usr/bin:/bin", "GRACE_SECONDS": "1"}
+        command, cwd=folder, env={"PATH": "/usr/bin:/bin", "GRACE_SECONDS": str(grace)}
     )
 
 
@@ -53,6 +53,6 @@ def test_one_that_fails_takes_the_others_along_even_if_they_hear_nothing(tmp_pat
     script = """touch ready$RANK
         if [[ $RANK == 1 ]]; then until [[ -e ready0 ]]; do sleep 0.02; done; exit 3; fi
         trap '' TERM; sleep 30 & echo $! >sleeper; wait"""
-    running = start(tmp_path, 2, script)
+    running = start(tmp_path, 2, script, grace=1)
     assert running.wait(15) == 3
     subprocess.run(["kill", (tmp_path / "sleeper").read_text().strip()], check=False)

@@ -89,8 +89,11 @@ def _field_value(field: "dataclasses.Field[Any]", hint: Any, value: Any, path: s
 def _kind(table: Registry, value: Any, path: str) -> Any:
     if not isinstance(value, Mapping) or "kind" not in value:
         raise ConfigError(f"{path} needs a 'kind:'; known kinds: {', '.join(table)}")
+    kind = value["kind"]
+    if not isinstance(kind, str):
+        raise ConfigError(f"{path}.kind is {kind!r}; known kinds: {', '.join(table)}")
     rest = {key: item for key, item in value.items() if key != "kind"}
-    return from_dict(table[value["kind"]][0], rest, path)
+    return from_dict(table[kind][0], rest, path)
 
 
 def _convert(hint: Any, value: Any, path: str) -> Any:
@@ -126,9 +129,14 @@ def _scalar(hint: Any, value: Any, path: str) -> Any:
     return value
 
 
-def read_yaml(path: str | Path) -> dict[str, Any]:
-    """The mapping in a YAML file, laid over the file its `base:` names (relative to it)."""
+def read_yaml(path: str | Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The mapping in a YAML file, laid over the file its `base:` names (relative to it).
+
+    `above` are the files that led here. Raises ConfigError for what is no such file.
+    """
     path = Path(path)
+    if path.resolve() in above:
+        raise ConfigError(f"{path}: is its own base, in the end; remove a 'base:'")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except FileNotFoundError:
@@ -138,7 +146,11 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: the top level must be a mapping of options")
     base = values.pop("base", None)
-    return values if base is None else merge(read_yaml(path.parent / base), values)
+    if base is None:
+        return values
+    if not isinstance(base, str):
+        raise ConfigError(f"{path}: base is {base!r}; give the path of one file")
+    return merge(read_yaml(path.parent / base, (*above, path.resolve())), values)
 
 
 def _one_line(error: Exception) -> str:

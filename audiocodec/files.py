@@ -1,13 +1,17 @@
 """Outputs that are either whole or absent: write under a temporary name, then rename."""
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from audiocodec.errors import CodecError
+
+_UMASK_LOCK = threading.Lock()
 
 
 @contextlib.contextmanager
@@ -47,9 +51,10 @@ def atomic_folder(target: str | Path) -> Iterator[Path]:
     Files are flushed to disk before the rename: a folder under its final name is complete.
     """
     target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+    temporary = None
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _folder_beside(target, ".tmp")
         yield temporary
         os.chmod(temporary, 0o777 & ~_umask())
         for path in temporary.rglob("*"):
@@ -57,21 +62,36 @@ def atomic_folder(target: str | Path) -> Iterator[Path]:
                 os.chmod(path, 0o666 & ~_umask())  # some writers make private files
                 with open(path, "rb") as file:
                     os.fsync(file.fileno())
-        if target.exists():
-            prefix = f".{target.name}."
-            old = Path(tempfile.mkdtemp(prefix=prefix, suffix=".old", dir=target.parent))
-            os.replace(target, old / "folder")
-            os.replace(temporary, target)
-            shutil.rmtree(old)
-        else:
-            os.replace(temporary, target)
+        _replace_folder(temporary, target)
     except OSError as error:
         raise CodecError(f"{target}: cannot write: {error.strerror or error}") from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _folder_beside(target: Path, suffix: str) -> Path:
+    name = f".{target.name[:40]}."  # names are limited to 255 bytes
+    return Path(tempfile.mkdtemp(prefix=name, suffix=suffix, dir=target.parent))
+
+
+def _replace_folder(new: Path, target: Path) -> None:
+    """Rename `new` to `target`; a folder there is moved away first, since none can be replaced."""
+    while True:
+        try:
+            os.replace(new, target)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        old = _folder_beside(target, ".old")
+        with contextlib.suppress(FileNotFoundError):  # another writer was faster
+            os.replace(target, old / "folder")
+        shutil.rmtree(old)
 
 
 def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
+    with _UMASK_LOCK:  # it can be read only by setting it, for all threads
+        mask = os.umask(0)
+        os.umask(mask)
     return mask

@@ -32,6 +32,7 @@ def write_results(
         "stamp": dict(stamp),
     }
     columns = ["id", "speaker", "seconds", *metrics, "length_difference", "flags", "reason"]
+    columns += ["reference_path", "degraded_path"]
     table = pd.DataFrame(list(rows)).reindex(columns=columns)
     with atomic_path(folder / "utterances.csv") as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g")

@@ -46,6 +46,7 @@ def score_pair(pair: PairOfFiles, metrics: Sequence[str]) -> Row:
         reference, degraded, rate, flags = _read(pair.reference, pair.degraded)
     except AudioError as error:
         return row | {"reason": str(error)}
+    row |= {"reference_path": str(pair.reference), "degraded_path": str(pair.degraded)}
     scores, reasons = score_signals(reference, degraded, rate, metrics)
     row |= {"seconds": len(reference) / rate, **scores}
     row["length_difference"] = (len(degraded) - len(reference)) / rate

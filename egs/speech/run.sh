@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# The model that the package ships: ./run.sh --corpus DIR --dev DIR. DIR/manifest.tsv says which
+# recordings are free for any use (local/prepare.py); --dev is a folder of speech to score it on,
+# which it must never have seen. Paths are relative to where you are. Done stages are skipped.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+source path.sh
+source cmd.sh
+source ../../recipes/stages.sh
+
+corpus=                       # folder with manifest.tsv
+dev=                          # folder of audio to score the model on
+nj=2                          # processes or threads
+threads=2                     # of the training; 1 beside other work
+config=conf/speech_24k.yaml   # of the experiment
+exp=exp/speech_24k            # folder of the experiment
+num_quantizers="1 2 4 8"      # stages to score: a row of the card each
+parse_options "$@"
+[[ -n $corpus && -n $dev ]] || stop "say where the speech is with --corpus DIR and --dev DIR"
+corpus=$(given "$corpus") dev=$(given "$dev")
+
+if run_stage 0 "data directories of what is free for any use" data "$corpus/manifest.tsv"; then
+  python local/prepare.py --corpus "$corpus" --output data --jobs "$nj"
+fi
+
+if run_stage 1 "validate the data" data/checked data/train data/valid; then
+  codec validate-data data/train data/valid --jobs "$nj"
+fi
+
+if run_stage 2 "train the codec" "$exp" "$config"; then
+  $train_cmd --name train "$exp/log/train.log" codec train --config "$config" --cpu \
+    --train-data data/train --valid-data data/valid --output "$exp" --threads "$threads"
+fi
+
+if run_stage 3 "release the best model in half precision" "$exp/release"; then
+  codec export "$exp" "$exp/release/speech_24k" --half
+fi
+
+if run_stage 4 "score it on speech it never saw" "$exp/results" "$num_quantizers" "$dev"; then
+  model=$exp/release/speech_24k
+  for n in $num_quantizers; do
+    codec evaluate --data "$dev" --model "$model" --num-quantizers "$n" \
+      --output "$exp/results/$n" --jobs "$nj" >/dev/null
+  done
+  codec report $(for n in $num_quantizers; do echo "$exp/results/$n"; done) \
+    --output "$exp/results/report.html"
+  codec bench --model "$model" --threads 1 --json >"$exp/results/bench.json"
+fi
+
+if run_stage 5 "model card" "$exp/card"; then
+  python local/card.py --model "$exp/release/speech_24k" --experiment "$exp" --data data/train \
+    --results "$exp/results" --command "$COMMAND_LINE" >"$exp/release/speech_24k/README.md"
+  cat "$exp/release/speech_24k/README.md"
+  log "to ship it: cp -r $exp/release/speech_24k ../../audiocodec/assets/"
+fi

@@ -1,0 +1,39 @@
+"""Run the benchmarks and write docs/benchmarks.md: each question, its command, what it printed.
+
+make bench
+"""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+QUESTIONS = {
+    "How fast is the shipped model, on one thread?": "codec bench --threads 1 --json",
+    "Does scoring scale with processes, and what does it cost beyond the metric libraries?": (
+        "python benchmarks/evaluation.py"
+    ),
+    "What do losses and discriminators cost in a training step?": "python benchmarks/losses.py",
+}
+
+
+def main() -> None:
+    sections = [
+        "# Benchmarks",
+        "Written by `make bench`; ratios within one run mean more than the figures themselves, "
+        "which are of the machine named in each block.",
+    ]
+    for question, command in QUESTIONS.items():
+        print(command, file=sys.stderr)
+        program, *arguments = shlex.split(command)
+        path = Path(sys.executable).parent / program
+        done = subprocess.run(
+            [path, *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        sections.append(f"## {question}\n\n`{command}`\n\n```json\n{done.stdout.strip()}\n```")
+    (ROOT / "docs" / "benchmarks.md").write_text("\n\n".join(sections) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

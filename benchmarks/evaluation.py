@@ -1,4 +1,4 @@
-"""Does scoring scale with processes, and what does it cost beyond the metric libraries? Prints JSON.
+"""Does scoring scale with processes, and what does it cost beyond its libraries? Prints JSON.
 
 `libraries` is the time of `pesq.pesq` and `pystoi.stoi` alone, on signals that are already read and
 resampled; `one` and `two` are `score_pairs` in one and two processes, files and journal included.

@@ -86,8 +86,12 @@ class Codec(nn.Module):
 
     @property
     def weight_hash(self) -> str:
-        """16 hexadecimal digits that name the configuration and weights (SHA-256)."""
-        digest = hashlib.sha256(repr(self.config).encode())
+        """16 hexadecimal digits that name the weights (SHA-256 of names and float32 values).
+
+        The configuration is left out: an option that a later version adds must not make the codes
+        of a model unreadable.
+        """
+        digest = hashlib.sha256()
         for name, tensor in sorted(self.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().float().contiguous().numpy().data)

@@ -7,6 +7,7 @@ import numpy as np
 
 from audiocodec.containers import npy, packed
 from audiocodec.containers.metadata import CodesMetadata
+from audiocodec.containers.tables import EntropyTables
 from audiocodec.errors import CodeFileError
 from audiocodec.files import atomic_path
 
@@ -30,12 +31,18 @@ class Coded(NamedTuple):
     metadata: CodesMetadata
 
 
-def write_codes(path: str | Path, codes: np.ndarray, metadata: CodesMetadata) -> None:
+def write_codes(
+    path: str | Path,
+    codes: np.ndarray,
+    metadata: CodesMetadata,
+    tables: EntropyTables | None = None,
+) -> None:
     """Write codes and what is needed to decode them, whole or not at all.
 
     Args:
         path: with one of `CODE_SUFFIXES`.
         codes: integers (num_quantizers, frames) or (channels, num_quantizers, frames).
+        tables: of the model, to write an entropy coded `.codec` file.
 
     Raises:
         CodeFileError: codes that contradict the metadata.
@@ -44,28 +51,34 @@ def write_codes(path: str | Path, codes: np.ndarray, metadata: CodesMetadata) ->
     if Path(path).suffix not in CODE_SUFFIXES:
         raise CodeFileError(f"{path}: a code file ends in {' or '.join(CODE_SUFFIXES)}")
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        (npy if Path(path).suffix == ".npy" else packed).write(file, codes, metadata)
+        if Path(path).suffix == ".npy":
+            npy.write(file, codes, metadata)
+        else:
+            packed.write(file, codes, metadata, tables)
 
 
-def read_codes(path: str | Path) -> Coded:
+def read_codes(path: str | Path, tables: EntropyTables | None = None) -> Coded:
     """Codes in the smallest unsigned type, checked against their metadata and checksum.
+
+    Args:
+        tables: of the model, for entropy coded files.
 
     Raises:
         CodeFileError: missing, damaged, hostile, newer than this program, or no code file.
     """
     try:
         with open(path, "rb") as file:
-            return read_codes_from(file, str(path))
+            return read_codes_from(file, str(path), tables)
     except OSError as error:
         raise CodeFileError(f"{path}: cannot read: {error.strerror or error}") from None
 
 
-def read_codes_from(file: BinaryIO, where: str) -> Coded:
+def read_codes_from(file: BinaryIO, where: str, tables: EntropyTables | None = None) -> Coded:
     """`read_codes` of an open file or pipe, called `where` in messages."""
     try:
         start = file.read(_MAGIC_BYTES)
         if start == packed.MAGIC:
-            return Coded(*packed.read(start, file))
+            return Coded(*packed.read(start, file, tables))
         if start.startswith(npy.MAGIC) and len(start) == _MAGIC_BYTES:
             return Coded(*npy.read(start, file))
         raise CodeFileError("not a code file")

@@ -1,8 +1,12 @@
 """Arguments that several commands share."""
 
 import argparse
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+from audiocodec.containers.tables import TABLES_FILE, EntropyTables, read_tables
+from audiocodec.models.folders import DEFAULT_MODEL, model_folder, shipped_models
 
 if TYPE_CHECKING:
     from audiocodec.models.codec import Codec
@@ -24,13 +28,30 @@ def add_path_arguments(parser: argparse.ArgumentParser, kind: str, output: str) 
 
 def add_batch_arguments(parser: argparse.ArgumentParser) -> None:
     """How a model runs over many files."""
-    parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads of the model")
+    parser.add_argument(
+        "--threads",
+        type=positive,
+        metavar="N",
+        help="CPU threads of the model (default: all cores)",
+    )
     parser.add_argument(
         "--batch-seconds",
         type=float,
         metavar="S",
         help="audio to run at once (default: one file on the CPU, 600 elsewhere)",
     )
+
+
+def workers(args: argparse.Namespace, single: bool) -> int:
+    """How many files the model works on at once; divides the CPU threads among them.
+
+    The threads of one file wait for one another in every layer, those of several files never.
+    """
+    if single or args.device != "cpu":
+        set_threads(args.threads)
+        return 1
+    set_threads(1)
+    return int(args.threads or os.cpu_count() or 1)
 
 
 def batch_seconds(args: argparse.Namespace) -> float:
@@ -40,11 +61,16 @@ def batch_seconds(args: argparse.Namespace) -> float:
     return 0 if args.device == "cpu" else 600  # a CPU gains nothing and loses time in padding
 
 
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which model, and where it runs."""
+def add_model_argument(parser: argparse.ArgumentParser) -> None:
+    """Which model."""
     parser.add_argument(
         "--model", metavar="M", help="name of a shipped model or a model folder (default: shipped)"
     )
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which model, and where it runs."""
+    add_model_argument(parser)
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps (default: cpu)")
 
 
@@ -71,9 +97,30 @@ def positive(text: str) -> int:
 
 def load_model(args: argparse.Namespace) -> "Codec":
     """The model that the arguments of `add_model_arguments` name; imports torch."""
-    from audiocodec.models.bundle import DEFAULT_MODEL, load_codec
+    from audiocodec.models.bundle import load_codec
 
     return load_codec(args.model or DEFAULT_MODEL, args.device)
+
+
+def add_entropy_argument(parser: argparse.ArgumentParser) -> None:
+    """Whether `.codec` files are entropy coded."""
+    parser.add_argument(
+        "--entropy",
+        action="store_true",
+        help="make .codec files smaller with the model's tables, which readers then need, too",
+    )
+
+
+def load_tables(model: str | None, *, required: bool = False) -> EntropyTables | None:
+    """The entropy tables of a model; None if it has none or no model is there by default.
+
+    Raises:
+        ModelError: the model was named and is missing, or tables are `required`.
+    """
+    if model is None and not required and DEFAULT_MODEL not in shipped_models():
+        return None
+    folder = model_folder(model or DEFAULT_MODEL)
+    return read_tables(folder) if required or (folder / TABLES_FILE).is_file() else None
 
 
 def set_threads(threads: int | None) -> None:

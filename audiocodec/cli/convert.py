@@ -6,25 +6,28 @@ from collections.abc import Sequence
 from audiocodec.cli import batch
 from audiocodec.cli.paths import STANDARD, Item, input_codes, output_file, plan
 from audiocodec.codes import Coded, write_codes
+from audiocodec.containers.tables import EntropyTables
 from audiocodec.errors import ConfigError
 
 
-def convert(args: argparse.Namespace, from_suffix: str, to_suffix: str) -> None:
-    """Do all that the arguments of `add_path_arguments` name."""
+def convert(
+    args: argparse.Namespace, from_suffix: str, to_suffix: str, tables: EntropyTables | None
+) -> None:
+    """Do all that the arguments of `add_path_arguments` name; packed files need `tables`."""
     todo = plan(args.inputs, args.output, (from_suffix,), to_suffix, "codes.scp")
     for item in todo.items[: todo.single]:
         if str(item.target) != STANDARD and item.target.suffix != to_suffix:
             raise ConfigError(f"{item.target}: this command writes {to_suffix} files")
 
     def load(item: Item) -> Coded:
-        return input_codes(item.source)
+        return input_codes(item.source, tables)
 
     def compute(items: Sequence[Coded]) -> Sequence[Coded]:
         return items
 
     def save(item: Item, coded: Coded) -> None:
         with output_file(item.target, to_suffix) as path:
-            write_codes(path, coded.codes, coded.metadata)
+            write_codes(path, coded.codes, coded.metadata, tables)
 
     batch.run(
         todo, batch.Pipeline(load, compute, save, lambda coded: coded.metadata.duration), args

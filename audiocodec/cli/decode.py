@@ -31,13 +31,14 @@ def run(args: argparse.Namespace) -> None:
     for item in todo.items[: todo.single]:
         if str(item.target) != STANDARD and item.target.suffix.lower()[1:] not in _FORMATS:
             raise ConfigError(f"{item.target}: audio can be written as {', '.join(_FORMATS)}")
+    tables = arguments.load_tables(args.model)
     from audiocodec.models.transcoder import Transcoder  # torch takes seconds to load
 
-    arguments.set_threads(args.threads)
+    workers = arguments.workers(args, todo.single)
     transcoder = Transcoder(arguments.load_model(args))
 
     def load(item: Item) -> Coded:
-        coded = input_codes(item.source)
+        coded = input_codes(item.source, tables)
         transcoder.check(coded.metadata, str(item.source))
         return coded
 
@@ -45,5 +46,8 @@ def run(args: argparse.Namespace) -> None:
         with output_file(item.target, f".{args.format}") as path:
             decoded.write(path)
 
-    pipeline = batch.Pipeline(load, transcoder.decode, save, lambda coded: coded.metadata.duration)
-    batch.run(todo, pipeline, args, arguments.batch_seconds(args))
+    def seconds(coded: Coded) -> float:
+        return coded.metadata.duration
+
+    pipeline = batch.Pipeline(load, transcoder.decode, save, seconds, transcoder.stopped.set)
+    batch.run(todo, pipeline, args, arguments.batch_seconds(args), workers)

@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="npy",
         help="of the files in a folder (default: npy)",
     )
+    arguments.add_entropy_argument(parser)
     parser.add_argument(
         "--keep-channels", action="store_true", help="code every channel; default: mix them down"
     )
@@ -43,11 +44,13 @@ def run(args: argparse.Namespace) -> None:
     for item in todo.items[: todo.single]:
         if str(item.target) != STANDARD and item.target.suffix not in CODE_SUFFIXES:
             raise ConfigError(f"{item.target}: a code file ends in {' or '.join(CODE_SUFFIXES)}")
+    tables = arguments.load_tables(args.model, required=True) if args.entropy else None
     from audiocodec.models.transcoder import Transcoder  # torch takes seconds to load
 
-    arguments.set_threads(args.threads)
+    workers = arguments.workers(args, todo.single)
     transcoder = Transcoder(arguments.load_model(args))
     transcoder.codec.bitrate(args.num_quantizers)  # refuses more stages than the model has
+    transcoder.codec.exact_encoder()  # made once, before threads share it
 
     def load(item: Item) -> "Sound | LongSound":
         with input_file(item.source) as path:
@@ -58,7 +61,9 @@ def run(args: argparse.Namespace) -> None:
 
     def save(item: Item, coded: Coded) -> None:
         with output_file(item.target, f".{args.format}") as path:
-            write_codes(path, coded.codes, coded.metadata)
+            write_codes(path, coded.codes, coded.metadata, tables)
 
-    pipeline = batch.Pipeline(load, compute, save, lambda sound: sound.duration)
-    batch.run(todo, pipeline, args, arguments.batch_seconds(args))
+    pipeline = batch.Pipeline(
+        load, compute, save, lambda sound: sound.duration, transcoder.stopped.set
+    )
+    batch.run(todo, pipeline, args, arguments.batch_seconds(args), workers)

@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from audiocodec.audio import audio_info
+from audiocodec.cli.arguments import add_model_argument, load_tables
 from audiocodec.cli.output import print_report
 from audiocodec.codes import CODE_SUFFIXES, read_codes
+from audiocodec.containers.tables import TABLES_FILE, EntropyTables
+from audiocodec.models.folders import DEFAULT_MODEL, WEIGHTS_FILE, model_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL|CODES|AUDIO",
         help="a model's name or folder, a code file or an audio file (default: the shipped model)",
     )
+    add_model_argument(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -26,25 +30,27 @@ def run(args: argparse.Namespace) -> None:
     if path is None or path.is_dir() or not (path.suffix or path.exists()):  # a name has no suffix
         report = _model(args.subject)
     elif path.suffix in CODE_SUFFIXES:
-        report = _codes(path)
+        report = _codes(path, load_tables(args.model))
     else:
         report = _audio(path)
     print_report(report, args.json)
 
 
 def _model(name: str | None) -> dict[str, Any]:
-    from audiocodec.models.bundle import DEFAULT_MODEL, WEIGHTS_FILE, load_codec, model_folder
+    from audiocodec.models.bundle import load_codec
     from audiocodec.models.cost import macs_per_second, num_parameters
 
     codec = load_codec(name or DEFAULT_MODEL)
+    folder = model_folder(name or DEFAULT_MODEL)
     stages = range(1, codec.num_quantizers + 1)
     parts = {"encoder": codec.encoder, "quantizer": codec.quantizer, "decoder": codec.decoder}
     macs = macs_per_second(codec)
     return {
         "model": codec.name,
         "hash": codec.weight_hash,
-        "folder": str(model_folder(name or DEFAULT_MODEL)),
-        "file_bytes": (model_folder(name or DEFAULT_MODEL) / WEIGHTS_FILE).stat().st_size,
+        "folder": str(folder),
+        "file_bytes": (folder / WEIGHTS_FILE).stat().st_size,
+        "entropy_tables": "yes" if (folder / TABLES_FILE).is_file() else "no",
         "sample_rate": codec.sample_rate,
         "hop_length": codec.hop_length,
         "frame_rate": codec.frame_rate,
@@ -62,8 +68,8 @@ def _model(name: str | None) -> dict[str, Any]:
     }
 
 
-def _codes(path: Path) -> dict[str, Any]:
-    codes, metadata = read_codes(path)
+def _codes(path: Path, tables: EntropyTables | None) -> dict[str, Any]:
+    codes, metadata = read_codes(path, tables)
     channels = len(codes) if codes.ndim == 3 else 1
     return {
         "codes": str(path),

@@ -16,6 +16,7 @@ COMMANDS = {
     "pack": "code files to the compact container",
     "unpack": "the compact container back to plain code files",
     "verify": "check code files whole",
+    "fit-entropy": "give a model tables that make its packed codes smaller",
     "info": "describe a model, a code file or an audio file",
     "evaluate": "score degraded audio against its reference",
     "compare": "compare evaluations of several systems on the same utterances",

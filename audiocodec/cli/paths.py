@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from audiocodec.codes import Coded, read_codes, read_codes_from
+from audiocodec.containers.tables import EntropyTables
 from audiocodec.data.data_dir import read_scp
 from audiocodec.errors import ConfigError
 
@@ -124,11 +125,11 @@ def input_file(source: Path) -> Iterator[Path]:
         yield path
 
 
-def input_codes(source: Path) -> Coded:
+def input_codes(source: Path, tables: EntropyTables | None) -> Coded:
     """The codes of `source`, or of stdin if it is `-`."""
     if str(source) == STANDARD:
-        return read_codes_from(sys.stdin.buffer, "stdin")
-    return read_codes(source)
+        return read_codes_from(sys.stdin.buffer, "stdin", tables)
+    return read_codes(source, tables)
 
 
 @contextlib.contextmanager

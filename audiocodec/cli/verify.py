@@ -2,6 +2,7 @@
 
 import argparse
 
+from audiocodec.cli.arguments import add_model_argument, load_tables
 from audiocodec.cli.paths import Item, found
 from audiocodec.cli.progress import Progress
 from audiocodec.codes import CODE_SUFFIXES, read_codes
@@ -11,6 +12,7 @@ from audiocodec.errors import CodecError, ConfigError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `codec verify`."""
     parser.add_argument("inputs", nargs="+", metavar="IN", help="code file, folder or list (*.scp)")
+    add_model_argument(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -18,13 +20,14 @@ def run(args: argparse.Namespace) -> None:
     files = [pair for given in args.inputs for pair in found(given, CODE_SUFFIXES)]
     if not files:
         raise ConfigError(f"{', '.join(args.inputs)}: no {' '.join(CODE_SUFFIXES)} file there")
+    tables = load_tables(args.model)
     if len(files) == 1:
-        read_codes(files[0][1])
+        read_codes(files[0][1], tables)
         return
     progress = Progress(len(files), skipped=0)
     for name, path in files:
         try:
-            progress.add(read_codes(path)[1].duration)
+            progress.add(read_codes(path, tables).metadata.duration)
         except CodecError as error:
             progress.fail(Item(name, path, path), error)
     progress.finish()

@@ -1,4 +1,4 @@
-"""`.codec`: codes packed to whole bits in blocks that can be read alone. See docs/formats.md.
+"""`.codec`: codes in few bits, in blocks that can be read alone. See docs/formats.md.
 
 The header has the size of every block, so that a reader finds any frame without reading what is
 before it. Header and blocks have checksums of their own. No allocation is sized by the file alone.
@@ -6,14 +6,16 @@ before it. Header and blocks have checksums of their own. No allocation is sized
 
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import numpy as np
 
+from audiocodec.containers import rans
 from audiocodec.containers.bits import pack, packed_size, unpack
 from audiocodec.containers.metadata import CodesMetadata, check_codes, smallest_dtype
 from audiocodec.containers.npy import read_at_most
+from audiocodec.containers.tables import EntropyTables
 from audiocodec.errors import CodeFileError
 
 MAGIC = b"\x89CODEC\r\n"
@@ -24,17 +26,24 @@ _MAX_HEADER_BYTES = 1 << 22
 _START = struct.Struct("<II")  # version, bytes of the fields
 _FIELDS = struct.Struct("<BBHIIIQIHHB")
 _CRC = struct.Struct("<I")
+_DIGEST_BYTES = 8
+_BIT_PACKED, _ENTROPY_CODED = 0, 1
 _DAMAGED = "damaged: the checksum of {} does not fit its contents"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Everything that the header says; `channels` is None for mixed-down codes."""
+    """Everything that the header says.
+
+    channels: None for mixed-down codes.
+    digest: of the tables of entropy coded codes, None for bit-packed ones.
+    """
 
     metadata: CodesMetadata
     channels: int | None
     block_frames: int
     block_bytes: tuple[int, ...]
+    digest: bytes | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -47,20 +56,30 @@ class Layout:
         return min(self.block_frames, self.metadata.num_frames - block * self.block_frames)
 
 
-def write(file: BinaryIO, codes: np.ndarray, metadata: CodesMetadata) -> None:
+def write(
+    file: BinaryIO, codes: np.ndarray, metadata: CodesMetadata, tables: EntropyTables | None = None
+) -> None:
     """Write `codes` (num_quantizers, frames) or (channels, num_quantizers, frames).
 
+    Args:
+        tables: of the model, for entropy coding; without them codes are packed to whole bits.
+
     Raises:
-        CodeFileError: codes and metadata contradict each other.
+        CodeFileError: codes, metadata and tables contradict each other.
     """
     check_codes(codes, metadata)
+    digest = None if tables is None else tables.digest
+    layout = Layout(metadata, codes.shape[0] if codes.ndim == 3 else None, BLOCK_FRAMES, (), digest)
+    check_tables(layout, tables)
     sizes = metadata.codebook_sizes
     rows = codes.reshape(-1, codes.shape[-1])  # (channels * num_quantizers, frames)
     starts = range(0, codes.shape[-1], BLOCK_FRAMES)
-    payloads = [pack(rows[:, start : start + BLOCK_FRAMES], sizes) for start in starts]
-    channels = codes.shape[0] if codes.ndim == 3 else None
-    layout = Layout(metadata, channels, BLOCK_FRAMES, tuple(map(len, payloads)))
-    file.write(_header(layout))
+    blocks = [rows[:, start : start + BLOCK_FRAMES] for start in starts]
+    if tables is None:
+        payloads = [pack(block, sizes) for block in blocks]
+    else:
+        payloads = [rans.encode(block, len(sizes), tables) for block in blocks]
+    file.write(_header(replace(layout, block_bytes=tuple(map(len, payloads)))))
     for index, payload in enumerate(payloads):
         file.write(payload + _CRC.pack(_block_crc(index, payload)))
 
@@ -74,7 +93,7 @@ def _header(layout: Layout) -> bytes:
     metadata = layout.metadata
     model, model_hash = metadata.model.encode(), metadata.model_hash.encode()
     fields = _FIELDS.pack(
-        0,  # coding: bit-packed
+        _BIT_PACKED if layout.digest is None else _ENTROPY_CODED,
         layout.channels is not None,
         metadata.source_channels,
         metadata.sample_rate,
@@ -88,45 +107,71 @@ def _header(layout: Layout) -> bytes:
     )
     fields += model + model_hash
     fields += b"".join(struct.pack("<I", size - 1) for size in metadata.codebook_sizes)
+    fields += layout.digest or b""
     fields += struct.pack(f"<{len(layout.block_bytes)}I", *layout.block_bytes)
     header = MAGIC + _START.pack(VERSION, len(fields)) + fields
     return header + _CRC.pack(zlib.crc32(header))
 
 
-def read(start: bytes, file: BinaryIO) -> tuple[np.ndarray, CodesMetadata]:
+def check_tables(layout: Layout, tables: EntropyTables | None) -> None:
+    """Raises CodeFileError unless `tables` are those that the codes need, if they need any."""
+    if layout.digest is None:
+        return
+    model, stages = layout.metadata.model, len(layout.metadata.codebook_sizes)
+    if tables is None or tables.digest != layout.digest:
+        raise CodeFileError(
+            f"entropy coded with the tables {layout.digest.hex()} of model {model!r}; "
+            "give that model with --model"
+        )
+    if tables.codebook_sizes[:stages] != layout.metadata.codebook_sizes:
+        raise CodeFileError(f"the entropy tables are for codebooks of {tables.codebook_sizes}")
+
+
+def read(
+    start: bytes, file: BinaryIO, tables: EntropyTables | None = None
+) -> tuple[np.ndarray, CodesMetadata]:
     """Codes and metadata of a file of which `start` has been read; it must end where it says.
 
+    Args:
+        tables: of the model; entropy coded files need them.
+
     Raises:
-        CodeFileError: damaged, hostile or newer than this program.
+        CodeFileError: damaged, hostile, newer than this program or coded with other tables.
     """
     layout, _ = read_layout(start, file)
+    check_tables(layout, tables)
     blocks = []
     for index in range(len(layout.block_bytes)):
-        blocks.append(_read_block(file, layout, index))
+        blocks.append(_read_block(file, layout, index, tables))
     if file.read(1):
         raise CodeFileError("damaged: it goes on after its last block")
     codes = np.concatenate(blocks, axis=-1).reshape(layout.shape)
     return codes, layout.metadata
 
 
-def read_frames(file: BinaryIO, start: int, stop: int) -> np.ndarray:
+def read_frames(
+    file: BinaryIO, start: int, stop: int, tables: EntropyTables | None = None
+) -> np.ndarray:
     """The codes of frames `start` to `stop` - 1; reads only the blocks that hold them.
 
     Raises:
         CodeFileError: damaged there, or the file has no such frames.
     """
     layout, offset = read_layout(file.read(len(MAGIC)), file)
+    check_tables(layout, tables)
     if not 0 <= start < stop <= layout.metadata.num_frames:
         raise CodeFileError(f"frames {start} to {stop}: it has {layout.metadata.num_frames}")
     first, last = start // layout.block_frames, (stop - 1) // layout.block_frames
     file.seek(offset + sum(layout.block_bytes[:first]) + first * _CRC.size)
-    blocks = [_read_block(file, layout, index) for index in range(first, last + 1)]
+    blocks = [_read_block(file, layout, index, tables) for index in range(first, last + 1)]
     skipped = first * layout.block_frames
     rows = np.concatenate(blocks, axis=-1)[:, start - skipped : stop - skipped]
     return rows.reshape(*layout.shape[:-1], stop - start)
 
 
-def _read_block(file: BinaryIO, layout: Layout, index: int) -> np.ndarray:
+def _read_block(
+    file: BinaryIO, layout: Layout, index: int, tables: EntropyTables | None
+) -> np.ndarray:
     """(channels * num_quantizers, frames) of one block."""
     size = layout.block_bytes[index]
     data = bytes(read_at_most(file, size + _CRC.size))
@@ -135,9 +180,13 @@ def _read_block(file: BinaryIO, layout: Layout, index: int) -> np.ndarray:
     payload, (crc,) = data[:size], _CRC.unpack(data[size:])
     if crc != _block_crc(index, payload):
         raise CodeFileError(_DAMAGED.format(f"block {index}"))
-    sizes = layout.metadata.codebook_sizes
-    rows = unpack(payload, layout.frames_of(index), layout.channels or 1, sizes)
-    limits = np.tile(np.array(sizes, dtype=np.int64), layout.channels or 1)[:, None]
+    sizes, channels = layout.metadata.codebook_sizes, layout.channels or 1
+    if layout.digest is None:
+        rows = unpack(payload, layout.frames_of(index), channels, sizes)
+    else:
+        assert tables is not None  # check_tables
+        rows = rans.decode(payload, layout.frames_of(index), channels, len(sizes), tables)
+    limits = np.tile(np.array(sizes, dtype=np.int64), channels)[:, None]
     if (rows >= limits).any():
         raise CodeFileError(f"block {index} has codes outside their codebooks")
     return rows.astype(smallest_dtype(sizes))
@@ -174,7 +223,8 @@ def _parse(fields: bytes) -> Layout:
         model_hash = fields[_FIELDS.size + len(model) :][: lengths[1]]
         end = _FIELDS.size + sum(lengths)
         sizes = struct.unpack_from(f"<{stages}I", fields, end)
-        if coding != 0 or kept > 1 or not sample_rate or not source_rate:
+        known = coding in (_BIT_PACKED, _ENTROPY_CODED)
+        if not known or kept > 1 or not sample_rate or not source_rate:
             raise CodeFileError("its header has values that no version 1 file has")
         metadata = CodesMetadata(
             model=model.decode(),
@@ -192,12 +242,14 @@ def _parse(fields: bytes) -> Layout:
     if not 1 <= block_frames * (channels if kept else 1) * stages <= _MAX_BLOCK_CODES:
         raise CodeFileError(f"blocks of {block_frames} frames are too large")
     num_blocks = -(-metadata.num_frames // block_frames)
-    index = fields[end + 4 * stages :]
+    end += 4 * stages
+    digest = fields[end : end + _DIGEST_BYTES] if coding == _ENTROPY_CODED else None
+    index = fields[end + len(digest or b"") :]
     if len(index) != 4 * num_blocks:
         raise CodeFileError(f"its index is no list of {num_blocks} blocks")
     block_bytes = struct.unpack(f"<{num_blocks}I", index)
-    layout = Layout(metadata, channels if kept else None, block_frames, block_bytes)
-    for block, size in enumerate(block_bytes):
+    layout = Layout(metadata, channels if kept else None, block_frames, block_bytes, digest)
+    for block, size in enumerate(block_bytes if digest is None else ()):
         if size != packed_size(
             layout.frames_of(block), layout.channels or 1, metadata.codebook_sizes
         ):

@@ -27,9 +27,10 @@ from torch import Tensor, nn
 from audiocodec import config as configuration
 from audiocodec.errors import CodecError, ModelError
 from audiocodec.files import atomic_folder
-from audiocodec.models.bundle import WEIGHTS_FILE, load_codec, model_folder, write_model
+from audiocodec.models.bundle import load_codec, write_model
 from audiocodec.models.codec import Codec
 from audiocodec.models.config import CodecConfig
+from audiocodec.models.folders import WEIGHTS_FILE, model_folder
 from audiocodec.training.config import TrainConfig
 
 log = logging.getLogger(__name__)

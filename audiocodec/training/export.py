@@ -6,7 +6,8 @@ import torch
 
 from audiocodec.errors import ModelError
 from audiocodec.files import atomic_folder
-from audiocodec.models.bundle import load_codec, model_folder, write_model
+from audiocodec.models.bundle import load_codec, write_model
+from audiocodec.models.folders import model_folder
 from audiocodec.training.checkpoint import (
     DISCRIMINATORS_FILE,
     TRAINING_FILE,

@@ -1,6 +1,7 @@
 """`codec pack`, `unpack`, `verify` and `info` on code files."""
 
 import json
+import shutil
 
 import numpy as np
 import soundfile
@@ -76,3 +77,30 @@ def test_info_tells_nominal_and_real_bitrates_of_code_files(tmp_path, codec):
         assert report["file_bitrate"] == 8 * size / 10
     assert 6000 < report["file_bitrate"] < 6150  # ten bits a code and a small header
     assert "\x1b" not in codec("info", tmp_path / "a.npy").out
+
+
+def test_a_model_with_tables_packs_smaller_and_its_files_need_it(tiny_model_dir, tmp_path, codec):
+    model = tmp_path / "tiny"
+    shutil.copytree(tiny_model_dir, model)
+    for name in ("a", "b"):
+        write_audio(tmp_path / "in" / f"{name}.wav", 240_000)
+    assert codec("encode", tmp_path / "in", tmp_path / "npy", "--model", model).exit_code == 0
+    outcome = codec("pack", tmp_path / "npy", tmp_path / "no", "--entropy", "--model", model)
+    assert outcome.exit_code == 1 and "fit-entropy" in outcome.err
+    assert codec("fit-entropy", tmp_path / "npy", "--model", model).exit_code == 0
+    for name, options in (("plain", ()), ("small", ("--entropy", "--model", model))):
+        assert codec("pack", tmp_path / "npy", tmp_path / name, *options).exit_code == 0
+    plain, small = (sum(map(len, tree(tmp_path / name).values())) for name in ("plain", "small"))
+    assert small < 0.95 * plain
+    direct = ("encode", tmp_path / "in", tmp_path / "direct", "--model", model)
+    assert codec(*direct, "--format", "codec", "--entropy").exit_code == 0
+    assert tree(tmp_path / "direct") == tree(tmp_path / "small")
+    with_model = ("--model", model)
+    assert codec("unpack", tmp_path / "small", tmp_path / "back", *with_model).exit_code == 0
+    assert tree(tmp_path / "back") == tree(tmp_path / "npy")
+    small_file = tmp_path / "small" / "a.codec"
+    assert codec("decode", small_file, tmp_path / "a.wav", *with_model).exit_code == 0
+    assert codec("verify", tmp_path / "small", *with_model).exit_code == 0
+    assert codec("info", small_file, *with_model).exit_code == 0
+    outcome = codec("decode", small_file, tmp_path / "b.wav", "--model", tiny_model_dir)
+    assert outcome.exit_code == 1 and "entropy coded with the tables" in outcome.err

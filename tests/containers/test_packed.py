@@ -109,7 +109,7 @@ def with_fields(change: bytes, at: int) -> bytes:
     ("at", "change", "reason"),
     [
         (8, struct.pack("<I", 9), "version 9 is unknown"),
-        (16, b"\x01", "no version 1 file"),
+        (16, b"\x02", "no version 1 file"),
         (20, struct.pack("<I", 0), "no version 1 file"),
         (32, struct.pack("<Q", 1 << 62), "num_samples"),
         (32, struct.pack("<Q", 1 << 40), "no list of"),

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from audiocodec.audio import AudioInfo
 from audiocodec.codes import CODE_SUFFIXES, read_codes, write_codes
-from audiocodec.models.bundle import load_codec, save_codec, shipped_models
+from audiocodec.models.bundle import load_codec, save_codec
 from audiocodec.models.chunking import decode_blocks, encode_blocks
 from audiocodec.models.codec import Codec
+from audiocodec.models.folders import shipped_models
 from audiocodec.models.streaming import StreamDecoder, StreamEncoder
 from audiocodec.models.transcoder import Sound, Transcoder
 from tests.conftest import build_codec

@@ -1,0 +1,142 @@
+"""Entropy coding: exact, near the entropy, small tables that name themselves."""
+
+import dataclasses
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audiocodec.codes import CodesMetadata, read_codes, write_codes
+from audiocodec.containers import packed, rans
+from audiocodec.containers.fit import fit_tables
+from audiocodec.containers.tables import PRECISION, read_tables, write_tables
+from audiocodec.errors import CodeFileError, ModelError
+
+SIZES = (16, 9)
+
+
+def correlated_codes(frames: int, seed: int = 0) -> np.ndarray:
+    """A first stage that mostly stays, a second that mostly follows from the first."""
+    rng = np.random.default_rng(seed)
+    steps = rng.choice([0, 1, 15], size=frames, p=[0.8, 0.1, 0.1])
+    first = np.cumsum(steps) % 16
+    second = np.where(rng.random(frames) < 0.7, first // 2, rng.integers(0, 9, frames))
+    return np.stack([first, second])
+
+
+TABLES = fit_tables([correlated_codes(20_000)], SIZES, num_classes=16)
+
+
+def metadata_for(codes: np.ndarray) -> CodesMetadata:
+    num_samples = codes.shape[-1] * 320
+    return CodesMetadata(
+        "tiny", "0" * 16, 24_000, 320, SIZES[: codes.shape[-2]], num_samples, 24_000, num_samples, 2
+    )
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 3), st.integers(1, 2), st.integers(1, 50), st.integers(0, 1000))
+def test_any_codes_come_back_even_improbable_ones(channels, stages, frames, seed):
+    rng = np.random.default_rng(seed)
+    rows = np.stack([rng.integers(0, size, frames) for size in SIZES[:stages] * channels])
+    payload = rans.encode(rows, stages, TABLES)
+    np.testing.assert_array_equal(rans.decode(payload, frames, channels, stages, TABLES), rows)
+
+
+def test_the_size_is_the_cost_of_the_codes_under_the_tables():
+    codes = correlated_codes(10_000, seed=1)
+    contexts = TABLES.contexts(codes)
+    bits = -sum(
+        np.log2(TABLES.frequencies[stage][contexts[stage], codes[stage]] / 2**PRECISION).sum()
+        for stage in range(2)
+    )
+    assert 8 * len(rans.encode(codes, 2, TABLES)) == pytest.approx(bits, rel=3e-3, abs=48)
+
+
+def test_fitting_finds_what_one_code_says_about_another():
+    """Entropy rates of the source: 0.92 bit to move; 0.7 + 0.3 / 9 for the code that follows."""
+    codes = correlated_codes(10_000, seed=1)
+    rate = 8 * len(rans.encode(codes, 2, TABLES)) / codes.shape[1]
+    move = -(0.8 * np.log2(0.8) + 0.2 * np.log2(0.1))
+    likely, other = 0.7 + 0.3 / 9, 0.3 / 9
+    assert TABLES.sources == (0, 0)
+    assert rate == pytest.approx(
+        move - likely * np.log2(likely) - 8 * other * np.log2(other), rel=0.02
+    )
+
+
+def test_single_bit_flips_of_a_block_never_decode_to_its_end_unnoticed_by_the_file():
+    codes = correlated_codes(300, seed=2)
+    file = io.BytesIO()
+    packed.write(file, codes, metadata_for(codes), TABLES)
+    data = file.getvalue()
+    for bit in range(8 * len(data)):
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(CodeFileError):
+            packed.read(bytes(flipped[:8]), io.BytesIO(flipped[8:]), TABLES)
+
+
+def test_hostile_blocks_end_in_a_clean_error():
+    rng = np.random.default_rng(0)
+    for size in [*range(12), *rng.integers(0, 400, 300)]:
+        with pytest.raises(CodeFileError, match="entropy coded block"):
+            rans.decode(rng.bytes(int(size)), 500, 1, 2, TABLES)
+
+
+@pytest.mark.parametrize("leading", [(), (2,)])
+def test_files_keep_codes_and_say_which_tables_they_need(tmp_path, leading):
+    codes = np.broadcast_to(correlated_codes(2500, seed=3), (*leading, 2, 2500))
+    path, plain = tmp_path / "a.codec", tmp_path / "b.codec"
+    write_codes(path, codes, metadata_for(codes), TABLES)
+    write_codes(plain, codes, metadata_for(codes))
+    assert path.stat().st_size < 0.6 * plain.stat().st_size
+    back, metadata = read_codes(path, TABLES)
+    np.testing.assert_array_equal(back, codes)
+    assert metadata == metadata_for(codes)
+    with open(path, "rb") as file:
+        frames = packed.read_frames(file, 1000, 2100, TABLES)
+    np.testing.assert_array_equal(frames, codes[..., 1000:2100])
+    other = fit_tables([correlated_codes(5000, seed=4)], SIZES)
+    for tables in (None, other):
+        with pytest.raises(CodeFileError, match=f"{TABLES.digest.hex()} of model 'tiny'"):
+            read_codes(path, tables)
+
+
+def test_tables_of_other_codebooks_are_not_used():
+    codes = correlated_codes(10)
+    metadata = dataclasses.replace(metadata_for(codes), codebook_sizes=(16, 10))
+    with pytest.raises(CodeFileError, match="tables are for codebooks"):
+        packed.write(io.BytesIO(), codes, metadata, TABLES)
+
+
+def test_fitting_is_deterministic_and_tables_survive_their_file(tmp_path):
+    again = fit_tables([correlated_codes(20_000)], SIZES, num_classes=16)
+    assert again.digest == TABLES.digest
+    write_tables(tmp_path, TABLES)
+    assert read_tables(tmp_path).digest == TABLES.digest
+
+
+def test_tables_that_contradict_themselves_are_refused(tmp_path):
+    with pytest.raises(ModelError, match="fit-entropy"):
+        read_tables(tmp_path)
+    frequencies = list(TABLES.frequencies)
+    frequencies[1] = frequencies[1].copy()
+    frequencies[1][0, 0] += 1
+    for changed in (
+        {"frequencies": tuple(frequencies)},
+        {"sources": (1, 0)},
+        {"classes": TABLES.classes[:1]},
+        {"classes": (TABLES.classes[0][1:], TABLES.classes[1])},
+    ):
+        with pytest.raises(ModelError):
+            dataclasses.replace(TABLES, **changed)
+    write_tables(tmp_path, TABLES)
+    path = next(tmp_path.iterdir())
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(ModelError, match="no usable entropy tables"):
+        read_tables(tmp_path)
+    with pytest.raises(CodeFileError, match="entropy tables need"):
+        fit_tables([], SIZES)

@@ -1,7 +1,7 @@
 """Run a pipeline over many files: read ahead, compute, write behind; a failure stops nothing else.
 
-`load` and `save` run in threads (they wait for the disk, the decoder of the audio file and the
-resampler, none of which holds Python's lock), `compute` in the calling thread.
+All three steps run in threads: the disk, the decoder of an audio file, the resampler and the layers
+of a model do not hold Python's lock.
 """
 
 import argparse
@@ -10,10 +10,10 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from types import FrameType
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from audiocodec.cli.paths import Item, Plan
 from audiocodec.cli.progress import Progress
@@ -22,6 +22,7 @@ from audiocodec.files import atomic_path
 
 Loaded = TypeVar("Loaded")
 Result = TypeVar("Result")
+Computed: TypeAlias = tuple[Item, float, Result | Exception]  # with the seconds of audio
 _SORTED_TOGETHER = 8  # batches' worth of files that are read before they are sorted by length
 
 
@@ -33,6 +34,7 @@ class Pipeline(Generic[Loaded, Result]):
     compute: Callable[[Sequence[Loaded]], Sequence[Result]]
     save: Callable[[Item, Result], None]
     seconds: Callable[[Loaded], float]  # of audio
+    stop: Callable[[], None] = lambda: None  # makes steps that run for minutes give up
 
 
 def run(
@@ -40,11 +42,13 @@ def run(
     pipeline: Pipeline[Loaded, Result],
     args: argparse.Namespace,
     batch_seconds: float = 0,
+    workers: int = 1,
 ) -> None:
     """Do all of `plan` as `args` (of `arguments.add_path_arguments`) say.
 
     Args:
-        batch_seconds: audio to compute at once; 0 is one file.
+        batch_seconds: audio to compute in one batch; 0 is one file.
+        workers: batches to compute at once.
 
     Raises:
         CodecError: the only file failed.
@@ -58,40 +62,60 @@ def run(
             return
         progress = Progress(len(plan.items), len(plan.items) - len(todo))
         try:
-            _run_many(todo, pipeline, progress, batch_seconds, args.jobs)
+            _Run(pipeline, progress, args.jobs, workers).all(todo, batch_seconds)
         finally:
             if plan.list_path is not None:
                 _write_list(plan)
         progress.finish()
 
 
-def _run_many(
-    items: Sequence[Item],
-    pipeline: Pipeline[Loaded, Result],
-    progress: Progress,
-    batch_seconds: float,
-    jobs: int,
-) -> None:
-    saving: deque[tuple[Item, float, Future[None]]] = deque()
+class _Run(Generic[Loaded, Result]):
+    """What is under way of a pipeline over many files."""
 
-    def finish_saving(at_most: int) -> None:
-        while len(saving) > at_most:
-            item, seconds, future = saving.popleft()
+    def __init__(
+        self, pipeline: Pipeline[Loaded, Result], progress: Progress, jobs: int, workers: int
+    ) -> None:
+        self.pipeline, self.progress, self.jobs, self.workers = pipeline, progress, jobs, workers
+        self.computing: set[Future[list[Computed[Result]]]] = set()
+        self.saving: deque[tuple[Item, float, Future[None]]] = deque()
+
+    def all(self, items: Sequence[Item], batch_seconds: float) -> None:
+        """Load, compute and save all `items`."""
+        with contextlib.ExitStack() as stack:
+            files = stack.enter_context(ThreadPoolExecutor(self.jobs))
+            models = stack.enter_context(ThreadPoolExecutor(self.workers))
+            try:
+                loaded = _load_ahead(items, self.pipeline, self.progress, files, self.jobs)
+                for batch in _batches(loaded, self.pipeline.seconds, batch_seconds):
+                    self.computing.add(models.submit(_compute, batch, self.pipeline))
+                    self._save_computed(files, at_most=self.workers)
+                self._save_computed(files, at_most=0)
+                self._finish_saving(at_most=0)
+            except BaseException:  # Ctrl-C, SIGTERM, or our own mistake: leave soon
+                self.pipeline.stop()
+                for pool in (files, models):
+                    pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _save_computed(self, files: ThreadPoolExecutor, at_most: int) -> None:
+        """Wait until no more than `at_most` batches are computed; save the others."""
+        while len(self.computing) > at_most:
+            done, self.computing = wait(self.computing, return_when=FIRST_COMPLETED)
+            for item, seconds, result in (row for future in done for row in future.result()):
+                if isinstance(result, Exception):
+                    self.progress.fail(item, result)
+                else:
+                    saved = files.submit(self.pipeline.save, item, result)
+                    self.saving.append((item, seconds, saved))
+            self._finish_saving(at_most=2 * self.jobs)
+
+    def _finish_saving(self, at_most: int) -> None:
+        while len(self.saving) > at_most:
+            item, seconds, future = self.saving.popleft()
             if (error := future.exception()) is not None:
-                progress.fail(item, error)
+                self.progress.fail(item, error)
             else:
-                progress.add(seconds)
-
-    pool = ThreadPoolExecutor(jobs)
-    try:
-        loaded = _load_ahead(items, pipeline, progress, pool, jobs)
-        for batch in _batches(loaded, pipeline.seconds, batch_seconds):
-            for item, seconds, result in _compute(batch, pipeline, progress):
-                saving.append((item, seconds, pool.submit(pipeline.save, item, result)))
-            finish_saving(2 * jobs)
-        finish_saving(0)
-    finally:
-        pool.shutdown(cancel_futures=True)
+                self.progress.add(seconds)
 
 
 def _load_ahead(
@@ -150,20 +174,20 @@ def _batches(
 
 
 def _compute(
-    batch: Sequence[tuple[Item, Loaded]], pipeline: Pipeline[Loaded, Result], progress: Progress
-) -> Iterator[tuple[Item, float, Result]]:
+    batch: Sequence[tuple[Item, Loaded]], pipeline: Pipeline[Loaded, Result]
+) -> "list[Computed[Result]]":
     """Results of a batch; if it fails, of its members one by one."""
     try:
         results = pipeline.compute([loaded for _, loaded in batch])
     except Exception as error:
         if len(batch) == 1:
-            progress.fail(batch[0][0], error)
-            return
-        for pair in batch:
-            yield from _compute([pair], pipeline, progress)
-        return
-    for (item, loaded), result in zip(batch, results, strict=True):
-        yield item, pipeline.seconds(loaded), result
+            (item, loaded) = batch[0]
+            return [(item, pipeline.seconds(loaded), error)]
+        return [row for pair in batch for row in _compute([pair], pipeline)]
+    return [
+        (item, pipeline.seconds(loaded), result)
+        for (item, loaded), result in zip(batch, results, strict=True)
+    ]
 
 
 def _write_list(plan: Plan) -> None:

@@ -5,8 +5,9 @@ the whole whatever the size of the blocks; there is no overlap and no seam.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from audiocodec.audio import AudioInfo
 from audiocodec.audio_blocks import AudioReader, StreamResampler, write_blocks
 from audiocodec.codes import Coded
 from audiocodec.containers.metadata import smallest_dtype
+from audiocodec.errors import CodecError
 from audiocodec.models.codec import Codec
 from audiocodec.models.streaming import BLOCK_FRAMES, StreamDecoder, StreamEncoder
 
@@ -64,11 +66,19 @@ def _stack(rows: list[Tensor]) -> np.ndarray:
     return stacked
 
 
+def _unless(stopped: Event, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    for block in blocks:
+        if stopped.is_set():
+            raise CodecError("stopped before it was done")
+        yield block
+
+
 @dataclass(frozen=True)
 class LongSound:
     """An audio file that is too long to be read at once; it is read while it is encoded."""
 
     reader: AudioReader
+    stopped: Event = field(default_factory=Event)  # when set, encoding gives up
 
     @property
     def info(self) -> AudioInfo:
@@ -95,6 +105,7 @@ class LongSound:
         codes = np.empty(shape, dtype=smallest_dtype(codec.codebook_sizes))
         done = 0
         blocks = self.reader.blocks(codec.sample_rate, mono=not keep_channels)
+        blocks = _unless(self.stopped, blocks)
         for part in encode_blocks(codec, blocks, num_quantizers):
             codes[..., done : done + part.shape[-1]] = part
             done += part.shape[-1]
@@ -108,6 +119,7 @@ class LongDecoded:
 
     codec: Codec
     coded: Coded
+    stopped: Event = field(default_factory=Event)  # when set, decoding gives up
 
     def blocks(self) -> Iterator[np.ndarray]:
         """The waveform (channels, time) at the source's rate, of exactly its length, in parts."""
@@ -116,7 +128,8 @@ class LongDecoded:
         rates = metadata.sample_rate, metadata.source_sample_rate
         resampler = StreamResampler(*rates, len(channels))
         left = metadata.source_num_samples
-        for block in decode_blocks(self.codec, channels, metadata.num_samples):
+        decoded = decode_blocks(self.codec, channels, metadata.num_samples)
+        for block in _unless(self.stopped, decoded):
             resampled = resampler.push(block)[:, :left]
             left -= resampled.shape[1]
             yield resampled

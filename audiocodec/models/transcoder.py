@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import torch
@@ -56,6 +57,7 @@ class Transcoder:
     def __init__(self, codec: Codec) -> None:
         self.codec = codec
         self.model_hash = codec.weight_hash
+        self.stopped = Event()  # when set, what is under way with long files gives up
 
     def read(self, path: str | Path, keep_channels: bool = False) -> Sound | LongSound:
         """The sound of an audio file, down-mixed unless `keep_channels`; a long one is only opened.
@@ -65,7 +67,7 @@ class Transcoder:
         """
         info = audio_info(path)
         if info.num_samples > LONG_SECONDS * info.sample_rate and self.codec.encoder.causal:
-            return LongSound(AudioReader(path))
+            return LongSound(AudioReader(path), self.stopped)
         waveform = read_waveform(path, self.codec.sample_rate, mono=not keep_channels)
         return Sound(waveform, info)
 
@@ -136,7 +138,7 @@ class Transcoder:
         short = [item for item, is_long in zip(items, long, strict=True) if not is_long]
         batch = iter(self._decode_batch(short))
         return [
-            LongDecoded(self.codec, item) if is_long else next(batch)
+            LongDecoded(self.codec, item, self.stopped) if is_long else next(batch)
             for item, is_long in zip(items, long, strict=True)
         ]
 

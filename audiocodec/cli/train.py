@@ -53,12 +53,13 @@ def run(args: argparse.Namespace) -> None:
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    config = configuration.load_config(TrainConfig, args.config, args.assignments)
-    start = None
+    start, fixed = None, []
     if args.init_from is not None:
+        start, fixed = load_start(args.init_from), ["autoencoder_steps=0"]
+    config = configuration.load_config(TrainConfig, args.config, [*args.assignments, *fixed])
+    if start is not None:
         values = {} if args.config is None else configuration.read_yaml(args.config)
         given = configuration.merge(values, configuration.overrides(args.assignments))
-        start = load_start(args.init_from)
         config = start_config(config, start, given)
     if args.resume == "never" and checkpoint_folders(args.output):
         raise ConfigError(f"{args.output} has checkpoints; give another --output to start anew")

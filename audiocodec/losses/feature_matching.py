@@ -7,27 +7,25 @@ from torch import Tensor
 
 from audiocodec.discriminators.base import Judgement
 from audiocodec.losses.distance import mean_absolute
+from audiocodec.processes import mean_over_processes
 
 MIN_MAGNITUDE = 1e-4  # of a map that distances are divided by
 
 
 def feature_matching_loss(judgements: Sequence[Judgement]) -> Tensor:
-    """Sum over the discriminators, by weight, of the mean distance over all their maps."""
+    """Sum over the discriminators, by weight, of the mean distance over all their maps.
+
+    Distances are mean |fake - real|, over mean |real| (of all processes) if `normalised_features`;
+    the real maps get no gradient.
+    """
     terms = []
     for judgement in judgements:
         scales = zip(judgement.real, judgement.fake, strict=True)
-        distances = [
-            map_distance(real, fake, judgement.config.normalised_features)
-            for (_, real_maps), (_, fake_maps) in scales
-            for real, fake in zip(real_maps, fake_maps, strict=True)
-        ]
-        terms.append(judgement.config.feature_weight * torch.stack(distances).mean())
+        maps = [pair for (_, real), (_, fake) in scales for pair in zip(real, fake, strict=True)]
+        distances = torch.stack([mean_absolute(fake, real) for real, fake in maps])
+        if judgement.config.normalised_features:
+            means = [real.detach().abs().mean(dtype=torch.float32) for real, _ in maps]
+            magnitudes = mean_over_processes(torch.stack(means))
+            distances = distances / magnitudes.clamp_min(MIN_MAGNITUDE)
+        terms.append(judgement.config.feature_weight * distances.mean())
     return torch.stack(terms).sum()
-
-
-def map_distance(real: Tensor, fake: Tensor, normalised: bool) -> Tensor:
-    """Mean |fake - real|, over mean |real| if `normalised`; no gradient for `real`."""
-    distance = mean_absolute(fake, real)
-    if not normalised:
-        return distance
-    return distance / real.detach().abs().mean(dtype=torch.float32).clamp_min(MIN_MAGNITUDE)

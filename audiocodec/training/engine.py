@@ -3,13 +3,13 @@
 A step is taken by both networks or by none: if a term or a gradient is not finite, neither moves.
 """
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from audiocodec.processes import mean_over_processes
 from audiocodec.training.config import Precision, TrainConfig
@@ -47,15 +47,9 @@ class Step:
 
 
 class Engine:
-    """Both networks and their update on one device; `wrap` distributes a module."""
+    """Both networks and their update on one device."""
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        networks: Networks,
-        device: torch.device,
-        wrap: Callable[[nn.Module], nn.Module] = lambda module: module,
-    ) -> None:
+    def __init__(self, config: TrainConfig, networks: Networks, device: torch.device) -> None:
         self.config, self.networks, self.device = config, networks, device
         self.precision = resolve_precision(config.precision, device)
         self.loss_scale = LossScale.for_precision(self.precision)
@@ -63,13 +57,32 @@ class Engine:
             networks.compile()
         balancer = build_balancer(config.losses)
         self.update = Update(
-            wrap(networks.codec),
-            wrap(networks.discriminators),
+            networks.codec,
+            networks.discriminators,
             reconstruction_losses(config.losses, config.codec.sample_rate).to(device),
             config.losses,
             None if balancer is None else balancer.to(device),
             self._autocast,
         )
+
+    def distribute(self, step: int) -> None:
+        """Average gradients over processes from `step` on, if there are several."""
+        if not (distributed.is_available() and distributed.is_initialized()):
+            return
+        # Some weights of the codec are unused while it is an autoencoder.
+        unused = step < self.config.autoencoder_steps
+        index = [self.device.index] if self.device.type == "cuda" else None
+        for name, module in (
+            ("codec", self.networks.codec),
+            ("discriminators", self.networks.discriminators),
+        ):
+            wrapped = DistributedDataParallel(
+                module,
+                device_ids=index,
+                broadcast_buffers=False,
+                find_unused_parameters=unused and name == "codec",
+            )
+            setattr(self.update, name, wrapped)
 
     def _autocast(self) -> AbstractContextManager[Any]:
         dtype = _DTYPES.get(self.precision)
@@ -104,7 +117,7 @@ class Engine:
             with ExitStack() as stack:
                 if index < parts - 1:  # processes exchange gradients with the last part
                     for module in (self.update.codec, self.update.discriminators):
-                        if hasattr(module, "no_sync"):
+                        if isinstance(module, DistributedDataParallel):
                             stack.enter_context(module.no_sync())
                 outcomes.append(self.update(part, part_stages, phase, scale))
         return outcomes

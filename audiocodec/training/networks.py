@@ -52,11 +52,12 @@ class Networks:
                 group["lr"] = factor * self._rates[name]
 
     def compile(self) -> None:
-        """Have torch compile what runs in every step; names of weights stay as they are."""
+        """Have torch compile encoder and decoder; names of weights stay as they are.
+
+        The discriminators start with complex spectra, which the compiler cannot differentiate.
+        """
         self.codec.encoder.compile()
         self.codec.decoder.compile()
-        for member in self.discriminators.members:
-            member.compile()
 
     def state_dict(self) -> State:
         """What the two weight files of a checkpoint do not hold."""

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import Accelerator
 from accelerate.utils import gather_object
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from audiocodec import config as configuration
@@ -71,7 +71,7 @@ class Trainer:
         self.device, self.is_main = self.accelerator.device, self.accelerator.is_main_process
         self.rank, self.processes = self.accelerator.process_index, self.accelerator.num_processes
         self.networks = Networks(config, experiment.name, self.device, start)
-        self.engine = Engine(config, self.networks, self.device, self._distribute)
+        self.engine = Engine(config, self.networks, self.device)
         self.description = describe_run(config, train, valid, self.processes)
         self.allow_changes = allow_changes
         self.validator = Validator(valid, config)
@@ -83,15 +83,6 @@ class Trainer:
         self.validated = 0  # the last step that was
         self.best: float | None = None
         self.best_step: int | None = None
-
-    def _distribute(self, module: nn.Module) -> nn.Module:
-        # Some weights of the codec are unused while it is an autoencoder.
-        unused = module is self.networks.codec and self.config.autoencoder_steps > 0
-        self.accelerator.ddp_handler = DistributedDataParallelKwargs(
-            find_unused_parameters=unused, broadcast_buffers=False
-        )
-        wrapped: nn.Module = self.accelerator.prepare(module)
-        return wrapped
 
     def run(self) -> None:
         """Train to the last step.
@@ -211,6 +202,7 @@ class Trainer:
         codec.quantizer.initialize(gathered)
         self.networks.ema.average.quantizer.load_state_dict(codec.quantizer.state_dict())
         self.quantizer_started = True
+        self.engine.distribute(self.step)
         log.info("step %d: quantizer started from %d frames", self.step, gathered[:, 0].numel())
 
     def _loader(self, start: int, stop: int) -> CropLoader:
@@ -310,11 +302,13 @@ class Trainer:
             state[name] for name in ("validated", "best", "best_step")
         )
         self.guard.in_a_row, self.guard.returns = state["guard"]
+        self.engine.distribute(self.step)
 
     def _resume(self) -> None:
         found = checkpoint.latest_checkpoint(self.experiment)
         self.accelerator.wait_for_everyone()  # all have looked before one writes
         if found is None:
+            self.engine.distribute(self.step)
             self._save()  # what there is to go back to, and a disk that can be written to
             return
         changes = refuse_changes(found.state["run"], self.description, self.allow_changes)

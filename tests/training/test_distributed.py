@@ -1,0 +1,91 @@
+"""Two processes: the same run as one with twice the batch, killed and resumed to the bit."""
+
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.training.helpers import TINY, assert_same, log_lines, saved_weights
+
+pytestmark = pytest.mark.slow
+
+# With its own --cpu, accelerate launch starts one process only, whatever --num_processes says
+# (version 1.15); `codec train --cpu` in each of two makes them speak gloo.
+LAUNCH = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+PROCESSES = Path(__file__).parents[2] / "recipes" / "launch" / "processes.sh"
+TIMES = ("time", "audio_seconds_per_second")
+
+
+@pytest.fixture
+def command(tmp_path, data_dir):
+    """The command line of a tiny training in `tmp_path`, without its launcher."""
+
+    def make(name: str, **options: object) -> list[str]:
+        config = tmp_path / f"{name}.yaml"
+        config.write_text(yaml.safe_dump(TINY | options))
+        folders = ["--train-data", str(data_dir), "--valid-data", str(data_dir)]
+        output = ["--output", str(tmp_path / name), "--cpu", "--threads", "1"]
+        return ["-m", "audiocodec", "train", "--config", str(config), *folders, *output]
+
+    return make
+
+
+def start(arguments: list[str]) -> "subprocess.Popen[bytes]":
+    port = str(20_000 + os.getpid() % 10_000)
+    if arguments[0] == "-m":
+        arguments = [sys.executable, *arguments]
+    return subprocess.Popen(
+        arguments, start_new_session=True, env=os.environ | {"MASTER_PORT": port}
+    )
+
+
+def under_accelerate(arguments: list[str]) -> list[str]:
+    port = str(20_000 + os.getpid() % 10_000)
+    return [*LAUNCH, "--main_process_port", port, *arguments]
+
+
+def wait_for_step(experiment: Path, step: int) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if (experiment / "log.jsonl").exists() and len(log_lines(experiment)) >= step:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"step {step} was not reached")
+
+
+def test_two_processes_are_one_with_twice_the_batch(command, tmp_path):
+    one = start(command("one", steps=20, batch_size=4))
+    two = start(under_accelerate(command("two", steps=20, batch_size=2)))
+    assert (one.wait(300), two.wait(300)) == (0, 0)
+    curves = [log_lines(tmp_path / name) for name in ("one", "two")]
+    assert len(curves[0]) == len(curves[1]) == 22  # validated twice
+    for line, wanted in zip(*curves, strict=True):
+        for name in wanted.keys() - set(TIMES):
+            assert math.isclose(line[name], wanted[name], rel_tol=1e-3, abs_tol=1e-4), (name, line)
+
+
+def test_two_processes_killed_and_restarted_are_uninterrupted(command, tmp_path):
+    whole = start(under_accelerate(command("whole")))
+    assert whole.wait(300) == 0
+    running = start(under_accelerate(command("parts")))
+    wait_for_step(tmp_path / "parts", random.SystemRandom().randrange(1, 11))
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait(60)
+    assert start(under_accelerate(command("parts"))).wait(300) == 0
+    assert_same(saved_weights(tmp_path / "parts"), saved_weights(tmp_path / "whole"))
+
+
+def test_a_signal_stops_all_processes_with_code_75(command, tmp_path):
+    arguments = [str(PROCESSES), "2", sys.executable, *command("exp", steps=10_000)]
+    running = start(arguments)
+    wait_for_step(tmp_path / "exp", 3)
+    running.send_signal(signal.SIGUSR1)
+    assert running.wait(60) == 75
+    assert saved_weights(tmp_path / "exp")

@@ -1,0 +1,105 @@
+"""Starting from trained networks, and exporting them."""
+
+import pytest
+import torch
+import yaml
+
+from audiocodec.cli.main import main
+from audiocodec.config import to_dict
+from audiocodec.errors import ConfigError, ModelError
+from audiocodec.models.bundle import load_codec
+from audiocodec.training import checkpoint
+from audiocodec.training.checkpoint import load_start
+from audiocodec.training.export import export_model
+from audiocodec.training.networks import start_config
+from audiocodec.training.step import Phase
+from tests.training.helpers import TINY, in_child, tiny_config
+
+
+@pytest.fixture(scope="module")
+def trained(whole_run):
+    """The last checkpoint of a run."""
+    return checkpoint.checkpoint_folders(whole_run)[-1]
+
+
+def test_a_checkpoint_starts_both_networks_without_the_phases_of_new_ones(trained, make_trainer):
+    start = load_start(trained)
+    config = start_config(tiny_config(), start, {})
+    assert Phase.at(0, config) == Phase(quantize=True, adversarial=True)
+    options = to_dict(config)
+    trainer = make_trainer("tuned", start=start, **options)
+    wanted = checkpoint.load_checkpoint(trained)
+    for name, tensor in trainer.networks.codec.state_dict().items():
+        assert torch.equal(tensor, wanted.average[name]), name
+    for name, tensor in trainer.networks.discriminators.state_dict().items():
+        assert torch.equal(tensor, wanted.discriminators[name]), name
+    before = trainer.networks.codec.quantizer.state_dict()
+    before = {name: tensor.clone() for name, tensor in before.items()}
+    waveform, names = next(trainer._batches())
+    trainer._one_step(waveform, names)
+    change = max(float((t - before[n]).abs().max()) for n, t in
+                 trainer.networks.codec.quantizer.state_dict().items())  # fmt: skip
+    assert 0 < change < 0.01  # trained on, not started anew
+
+
+def test_a_model_folder_starts_the_codec_alone(whole_run):
+    start = load_start(whole_run / "model")
+    config = start_config(tiny_config(), start, {})
+    assert start.discriminators is None
+    assert Phase.at(0, config) == Phase(quantize=True, adversarial=False)
+
+
+def test_another_codec_in_the_configuration_is_refused_with_the_difference(trained):
+    start = load_start(trained)
+    given = {"codec": to_dict(tiny_config().codec) | {"latent_dim": 16}}
+    with pytest.raises(ConfigError, match=r"codec\.latent_dim: 8 -> 16"):
+        start_config(tiny_config(**given), start, given)
+
+
+def test_training_from_an_exported_model_by_command(trained, data_dir, tmp_path, capfd):
+    released, tuned, config = tmp_path / "released", tmp_path / "tuned", tmp_path / "tune.yaml"
+    export_model(trained, released, half=True, discriminators=True)
+    options = {key: value for key, value in TINY.items() if key != "codec"}
+    config.write_text(yaml.safe_dump(options | {"steps": 2}))
+    arguments = ["train", "--config", config, "--train-data", data_dir, "--valid-data", data_dir]
+    arguments += ["--init-from", released, "--output", tuned, "--cpu"]
+    assert in_child(lambda: exit_zero(main([str(argument) for argument in arguments]))) == 0
+    assert load_codec(tuned / "model").config == load_codec(trained).config
+    assert checkpoint.checkpoint_folders(tuned)[-1].name == "step_00000002"
+
+
+def exit_zero(code: int) -> None:
+    assert code == 0
+
+
+def test_half_precision_is_half_the_size_and_close(trained, tmp_path, capsys):
+    assert main(["export", str(trained), str(tmp_path / "half"), "--half"]) == 0
+    assert "MB, model hash" in capsys.readouterr().out
+    half, full = load_codec(tmp_path / "half"), load_codec(trained)
+    sizes = [
+        (folder / "codec.safetensors").stat().st_size for folder in (trained, tmp_path / "half")
+    ]
+    assert sizes[1] < 0.6 * sizes[0]
+    for name, tensor in full.state_dict().items():
+        assert torch.allclose(half.state_dict()[name], tensor, rtol=1e-3, atol=1e-6), name
+    assert {path.name for path in (tmp_path / "half").iterdir()} == {
+        "config.yaml", "codec.safetensors",
+    }  # fmt: skip
+
+
+def test_export_of_a_run_is_its_best_model(whole_run, tmp_path):
+    assert main(["export", str(whole_run), str(tmp_path / "out")]) == 0
+    assert load_codec(tmp_path / "out").weight_hash == load_codec(whole_run / "model").weight_hash
+
+
+def test_export_refuses_what_it_cannot_give(whole_run, tmp_path, tiny_codec):
+    with pytest.raises(ModelError, match=r"no discriminators\.safetensors"):
+        export_model(whole_run / "model", tmp_path / "out", discriminators=True)
+    with torch.no_grad():
+        tiny_codec.encoder.norm.weight.fill_(1e6)
+    from audiocodec.models.bundle import save_codec
+
+    save_codec(tiny_codec, tmp_path / "large")
+    with pytest.raises(ModelError, match="too large"):
+        export_model(tmp_path / "large", tmp_path / "out", half=True)
+    assert not (tmp_path / "out").exists()

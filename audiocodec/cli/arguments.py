@@ -54,18 +54,6 @@ def workers(args: argparse.Namespace, single: bool) -> int:
     return int(args.threads or os.cpu_count() or 1)
 
 
-def workers(args: argparse.Namespace, single: bool) -> int:
-    """How many files the model works on at once; divides the CPU threads among them.
-
-    The threads of one file wait for one another in every layer, those of several files never.
-    """
-    if single or args.device != "cpu":
-        set_threads(args.threads)
-        return 1
-    set_threads(1)
-    return int(args.threads or os.cpu_count() or 1)
-
-
 def batch_seconds(args: argparse.Namespace) -> float:
     """Seconds of audio to run at once, 0 for one file."""
     if args.batch_seconds is not None:

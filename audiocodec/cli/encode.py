@@ -51,7 +51,6 @@ def run(args: argparse.Namespace) -> None:
     transcoder = Transcoder(arguments.load_model(args))
     transcoder.codec.bitrate(args.num_quantizers)  # refuses more stages than the model has
     transcoder.codec.exact_encoder()  # made once, before threads share it
-    transcoder.codec.exact_encoder()  # made once, before threads share it
 
     def load(item: Item) -> "Sound | LongSound":
         with input_file(item.source) as path:

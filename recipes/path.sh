@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Where the programs are: the project's virtual environment, if it has one.
 _root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 if [[ -x $_root/.venv/bin/codec ]]; then

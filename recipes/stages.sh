@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What every recipe shares: options and stages. In the recipe's folder source it, then
 #
 #     seed=1  # variables, which are the options

@@ -29,7 +29,7 @@ read -ra valid <<<"$valid_sets"
 read -ra sets <<<"$train_sets $valid_sets $test_sets"
 
 # The corpus counts by its name: listing a million files at each start would take minutes.
-if run_stage 0 "download and unpack" downloads "corpus $corpus" "${sets[*]}"; then
+if run_stage 0 "download and unpack" downloads/wanted "corpus $corpus" "${sets[*]}"; then
   for set in "${sets[@]}"; do
     if [[ -n $corpus || -e downloads/$set.done ]]; then continue; fi
     checksum=$(awk -v set="$set" '$2 == set { print $1 }' conf/sha256)

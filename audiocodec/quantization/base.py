@@ -8,8 +8,8 @@ from torch import Tensor, nn
 class Quantized(NamedTuple):
     """The result of quantizing in training.
 
-    latent: (batch, latent_dim, frames), quantized, straight-through: its gradient is the input's.
-    codes: (batch, num_quantizers, frames), int64.
+    latent: (batch, latent_dim, *positions), `decode(codes)` bit for bit, with a gradient.
+    codes: (batch, num_quantizers, *positions), int64.
     loss: scalar, codebook and commitment terms together.
     """
 
@@ -21,7 +21,8 @@ class Quantized(NamedTuple):
 class Quantizer(nn.Module):
     """Latents to codes and back; `decode` is the same for training and for stored codes.
 
-    Subclasses take (config, latent_dim).
+    Subclasses take (config, latent_dim). Positions are frames of audio, or rows and columns of an
+    image: any number of axes.
     """
 
     codebook_sizes: tuple[int, ...]
@@ -30,18 +31,23 @@ class Quantizer(nn.Module):
     def num_quantizers(self) -> int:
         return len(self.codebook_sizes)
 
+    @property
+    def basis_digest(self) -> str | None:
+        """Of what a seed must give again when weights are loaded; None where nothing is drawn."""
+        return None
+
     def forward(self, latent: Tensor, num_quantizers: int | Tensor | None = None) -> Quantized:
         """Quantize with gradients; `num_quantizers` may be a tensor (batch,), one number a row."""
         raise NotImplementedError
 
     def encode(self, latent: Tensor, num_quantizers: int | None = None) -> Tensor:
-        """(batch, latent_dim, frames) -> codes (batch, num_quantizers, frames)."""
+        """(batch, latent_dim, *positions) -> codes (batch, num_quantizers, *positions)."""
         raise NotImplementedError
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Codes of the first stages (batch, n, frames) -> (batch, latent_dim, frames)."""
+        """Codes of the first stages (batch, n, *positions) -> (batch, latent_dim, *positions)."""
         raise NotImplementedError
 
     def initialize(self, latent: Tensor) -> None:
-        """Start from data: `latent` (batch, latent_dim, frames) is a sample to be quantized."""
+        """Start from data: `latent` (batch, latent_dim, *positions) is a sample to be quantized."""
         raise NotImplementedError

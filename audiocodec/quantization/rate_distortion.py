@@ -21,11 +21,12 @@ def water_level(variances: Tensor, bits: float) -> Tensor:
     return (low * high).sqrt()
 
 
-def codebook_map(latent: Tensor, codebook_size: int) -> tuple[Tensor, Tensor]:
+def codebook_map(latent: Tensor, codebook_size: int, centred: bool = True) -> tuple[Tensor, Tensor]:
     """Mean and map that give random codes the distribution of an optimal Gaussian codebook.
 
     Args:
         latent: (frames, dim) sample of what will be quantized.
+        centred: false for codes without a bias, which have to spread around 0.
 
     Returns:
         bias (dim,) and map (dim, dim): codes are `basis @ map.T + bias` for a basis with rows of
@@ -33,9 +34,9 @@ def codebook_map(latent: Tensor, codebook_size: int) -> tuple[Tensor, Tensor]:
         covariance instead would let the shortest code win nearly every frame.
     """
     frames = latent.double()
-    mean = frames.mean(0)
-    centred = frames - mean
-    variances, directions = torch.linalg.eigh(centred.T @ centred / max(len(frames) - 1, 1))
+    mean = frames.mean(0) if centred else torch.zeros_like(frames[0])
+    spreads = frames - mean
+    variances, directions = torch.linalg.eigh(spreads.T @ spreads / max(len(frames) - 1, 1))
     variances = variances.clamp_min(0)
     level = water_level(variances, torch.tensor(float(codebook_size)).log2().item())
     spread = (variances - level).clamp_min(0).sqrt() * latent.shape[1] ** 0.5

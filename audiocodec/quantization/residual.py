@@ -4,7 +4,7 @@ Training with a random number of stages a row (quantizer dropout) makes one mode
 bitrate: the first n rows of the codes are a codec of n stages.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -12,50 +12,64 @@ from torch import Tensor, nn
 
 from audiocodec.errors import ConfigError
 from audiocodec.quantization.base import Quantized, Quantizer
-from audiocodec.quantization.simvq import SimVQ, SimVQConfig, latent_variance
+from audiocodec.quantization.gradients import pass_gradient
+from audiocodec.quantization.simvq import SimVQ, SimVQConfig
 
 
 @dataclass(frozen=True)
-class ResidualSimVQConfig:
-    num_quantizers: int = 8
+class ResidualSimVQConfig(SimVQConfig):
+    """The options of one stage, for all of them; stage i draws its basis from seed + i."""
+
     codebook_size: int = 1024
-    commitment_weight: float = 0.25
-    seed: int = 0  # stage i draws its basis from seed + i
+    num_quantizers: int = 8
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.num_quantizers < 1:
             raise ConfigError(f"quantizer.num_quantizers is {self.num_quantizers}; give 1 or more")
+        if self.distance == "cosine":
+            raise ConfigError(
+                "quantizer.distance cosine gives codes of length 1, which cannot add up to what "
+                "earlier stages left; use euclidean"
+            )
+
+    def stage(self, index: int) -> SimVQConfig:
+        """The configuration of one stage."""
+        options = {field.name: getattr(self, field.name) for field in fields(SimVQConfig)}
+        return SimVQConfig(**options | {"seed": self.seed + index})
 
 
 class ResidualSimVQ(Quantizer):
-    """A stack of `SimVQ`; `codes` is (batch, num_quantizers, frames), coarse to fine."""
+    """A stack of `SimVQ`; `codes` is (batch, num_quantizers, *positions), coarse to fine."""
 
     def __init__(self, config: ResidualSimVQConfig, latent_dim: int) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.latent_dim = config, latent_dim
         self.codebook_sizes = (config.codebook_size,) * config.num_quantizers
         self.stages = nn.ModuleList(
-            SimVQ(
-                SimVQConfig(config.codebook_size, config.commitment_weight, config.seed + stage),
-                latent_dim,
-            )
-            for stage in range(config.num_quantizers)
+            SimVQ(config.stage(index), latent_dim) for index in range(config.num_quantizers)
         )
 
+    @property
+    def basis_digest(self) -> str | None:
+        digests = [stage.basis_digest for stage in self._stages()]
+        return None if None in digests else " ".join(digests)
+
     def forward(self, latent: Tensor, num_quantizers: int | Tensor | None = None) -> Quantized:
-        residual = latent.to(torch.promote_types(latent.dtype, torch.float32))
-        active = self._active(num_quantizers, residual)  # (stages, batch, 1, 1)
+        latent = residual = latent.to(torch.promote_types(latent.dtype, torch.float32))
+        active = self._active(num_quantizers, residual)  # (stages, batch, 1, ...)
         total, loss = torch.zeros_like(residual), residual.new_zeros(())
-        variance = latent_variance(residual)
+        scale = self._stages()[0].loss_scale(residual)
         codes = []
         for stage, weight in zip(self._stages(), active, strict=True):
             stage_codes = stage.encode(residual)
-            nearest = stage.decode(stage_codes)
-            loss = loss + stage.loss(residual, nearest, variance, weight)
-            total = total + (weight * nearest).detach()
-            residual = residual - nearest.detach()
+            chosen = stage.decode(stage_codes)
+            loss = loss + stage.loss(residual, chosen, scale, weight)
+            total = total + (weight * chosen).detach()
+            residual = residual - chosen.detach()
             codes.append(stage_codes)
-        return Quantized(latent + (total - latent).detach(), torch.cat(codes, dim=1), loss)
+        passed = pass_gradient(latent, total, self.config.gradient)
+        return Quantized(passed, torch.cat(codes, dim=1), loss)
 
     def _stages(self) -> Any:
         return self.stages
@@ -64,7 +78,8 @@ class ResidualSimVQ(Quantizer):
         count = self.num_quantizers if num_quantizers is None else num_quantizers
         counts = torch.as_tensor(count, device=like.device).expand(like.shape[0])
         stages = torch.arange(self.num_quantizers, device=like.device).unsqueeze(1)
-        return (stages < counts).to(like.dtype)[..., None, None]
+        active = (stages < counts).to(like.dtype)
+        return active.view(*active.shape, *[1] * (like.dim() - 1))
 
     @torch.no_grad()
     def encode(self, latent: Tensor, num_quantizers: int | None = None) -> Tensor:
@@ -75,11 +90,11 @@ class ResidualSimVQ(Quantizer):
         return torch.cat(codes, dim=1)
 
     def decode(self, codes: Tensor) -> Tensor:
-        latents = [
-            stage.decode(codes[:, index : index + 1])
-            for index, stage in enumerate(list(self._stages())[: codes.shape[1]])
-        ]
-        return torch.stack(latents).sum(0)
+        # In the order of `forward`: decoding gives the vector of training bit for bit.
+        total = self._stages()[0].decode(codes[:, :1])
+        for index in range(1, codes.shape[1]):
+            total = total + self._stages()[index].decode(codes[:, index : index + 1])
+        return total
 
     @torch.no_grad()
     def initialize(self, latent: Tensor) -> None:

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "audiocodec"
 LAYERS = [  # bottom first
     {"_version", "errors"},
-    {"registry", "files", "logs", "environment", "processes"},
+    {"registry", "files", "logs", "environment", "journal", "processes"},
     {"config", "containers", "soundfiles"},
     {"audio", "codes", "features"},
     {"audio_blocks"},

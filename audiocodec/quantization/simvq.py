@@ -56,9 +56,9 @@ def latent_variance(latent: Tensor) -> Tensor:
 
     The batch is that of all processes.
     """
-    latent = latent.detach().flatten(2)
-    mean = mean_over_processes(latent.mean(dim=(0, 2)))
-    squares = (latent - mean.unsqueeze(1)).square().mean()
+    frames = latent.detach().movedim(1, -1).flatten(0, -2)
+    mean = mean_over_processes(frames.mean(0))
+    squares = (frames - mean).square().mean()
     return mean_over_processes(squares).clamp_min(1e-8)
 
 

@@ -1,10 +1,11 @@
-"""How much of its codebooks a quantizer uses: counts, entropy, perplexity, dead codes."""
+"""How much of its codebooks a quantizer uses: counts, entropy, perplexity, dead codes, rank."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,7 @@ class StageUsage:
     codebook_size: int
     used: int
     entropy: float
+    total: int = 0  # codes counted
 
     @property
     def share(self) -> float:
@@ -21,9 +23,33 @@ class StageUsage:
         return self.used / self.codebook_size
 
     @property
+    def dead(self) -> int:
+        """Codes that were never chosen."""
+        return self.codebook_size - self.used
+
+    @property
+    def reachable(self) -> float:
+        """The share that as many codes would use if all were equally likely."""
+        return 1 - (1 - 1 / self.codebook_size) ** self.total
+
+    @property
     def perplexity(self) -> float:
         """2**entropy: as many equally likely codes would have the same entropy."""
         return 2.0**self.entropy
+
+    def report(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        names = [
+            "codebook_size",
+            "total",
+            "used",
+            "dead",
+            "share",
+            "reachable",
+            "entropy",
+            "perplexity",
+        ]
+        return {name: getattr(self, name) for name in names}
 
 
 class UsageCounter:
@@ -33,9 +59,18 @@ class UsageCounter:
         self.counts = [torch.zeros(size, dtype=torch.int64) for size in codebook_sizes]
 
     def update(self, codes: Tensor) -> None:
-        """Count codes (batch, stages, frames); fewer stages than counted are allowed."""
+        """Count codes (batch, stages, *positions); fewer stages than counted are allowed."""
         for counts, stage in zip(self.counts, codes.transpose(0, 1), strict=False):
             counts += torch.bincount(stage.flatten().cpu(), minlength=len(counts))
+
+    def merge(self, other: "UsageCounter") -> None:
+        """Add the counts of `other`, of the same codebooks."""
+        for counts, more in zip(self.counts, other.counts, strict=True):
+            counts += more
+
+    def add_up(self, over_processes: Callable[[Tensor], Tensor]) -> None:
+        """Replace the counts by their sums over all processes, e.g. by `accelerator.reduce`."""
+        self.counts = [over_processes(counts) for counts in self.counts]
 
     def stages(self) -> list[StageUsage]:
         """Usage of each stage so far; a stage without codes has entropy 0."""
@@ -54,7 +89,44 @@ class UsageCounter:
 
 
 def _usage(counts: Tensor) -> StageUsage:
-    total = counts.sum().clamp_min(1)
-    probabilities = counts[counts > 0].double() / total
+    total = int(counts.sum())
+    probabilities = counts[counts > 0].double() / max(total, 1)
     entropy = -(probabilities * probabilities.log2()).sum()
-    return StageUsage(len(counts), int((counts > 0).sum()), float(entropy) + 0.0)
+    return StageUsage(len(counts), int((counts > 0).sum()), float(entropy) + 0.0, total)
+
+
+def usage_report(counter: UsageCounter, frame_rate: float) -> dict[str, Any]:
+    """Plain values: nominal and entropy bitrate (bits/s) of all stages, and each stage."""
+    stages = [stage for stage in counter.stages() if stage.total]
+    bits = sum(torch.tensor(float(stage.codebook_size)).log2().item() for stage in stages)
+    return {
+        "frames": max((stage.total for stage in stages), default=0),
+        "nominal_bitrate": frame_rate * bits,
+        "entropy_bitrate": frame_rate * sum(stage.entropy for stage in stages),
+        "stages": [stage.report() for stage in stages],
+    }
+
+
+def map_ranks(quantizer: nn.Module) -> list[dict[str, float]]:
+    """Rank of the map of every codebook, in the order of its stages.
+
+    effective: exp of the entropy of the squared singular values, as shares (Roy and Vetterli
+    2007); numerical: singular values above 1e-3 of the largest; full: their number.
+    """
+    weights = [
+        parameter.detach()
+        for name, parameter in quantizer.named_parameters()
+        if name.rpartition("projection.")[1] and name.endswith("weight")
+    ]
+    return [_rank(weight) for weight in weights]
+
+
+def _rank(weight: Tensor) -> dict[str, float]:
+    values = torch.linalg.svdvals(weight.double())
+    shares = values.square() / values.square().sum().clamp_min(torch.finfo(torch.float64).tiny)
+    shares = shares[shares > 0]
+    return {
+        "full": len(values),
+        "numerical": int((values > 1e-3 * values.max()).sum()),
+        "effective": float((-(shares * shares.log()).sum()).exp()) if len(shares) else 0.0,
+    }

@@ -1,6 +1,3 @@
-import math
-
-import numpy as np
 import pytest
 import torch
 
@@ -143,14 +140,3 @@ def test_rows_may_use_different_numbers_of_stages():
     for row, stages in enumerate((1, 3, 2)):
         alone = quantizer.decode(mixed.codes[row : row + 1, :stages])
         torch.testing.assert_close(mixed.latent[row : row + 1], alone)
-
-
-def test_usage_of_known_counts():
-    counter = UsageCounter([4, 8])
-    counter.update(torch.tensor([[[0, 0, 1, 1], [7, 7, 7, 7]]]))
-    first, second = counter.stages()
-    assert (first.used, first.entropy, first.perplexity, first.share) == (2, 1.0, 2.0, 0.5)
-    assert (second.used, second.entropy, second.perplexity) == (1, 0.0, 1.0)
-    uniform = UsageCounter([1024])
-    uniform.update(torch.from_numpy(np.arange(1024)).view(1, 1, -1))
-    assert uniform.stages()[0].entropy == pytest.approx(math.log2(1024))

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from audiocodec import config as configuration
@@ -12,6 +12,8 @@ from audiocodec.files import atomic_folder
 from audiocodec.models.codec import Codec
 from audiocodec.models.config import CodecConfig
 from audiocodec.models.folders import CONFIG_FILE, DEFAULT_MODEL, WEIGHTS_FILE, model_folder
+
+BASIS_KEY = "basis_digest"  # in the header of the weights file
 
 
 def load_codec(path_or_name: str | Path = DEFAULT_MODEL, device: str = "cpu") -> Codec:
@@ -27,9 +29,16 @@ def load_codec(path_or_name: str | Path = DEFAULT_MODEL, device: str = "cpu") ->
         raise ModelError(f"model {str(path_or_name)!r}: {error}") from None
     try:
         tensors = load_file(folder / WEIGHTS_FILE)
+        with safe_open(folder / WEIGHTS_FILE, "pt") as file:
+            basis = (file.metadata() or {}).get(BASIS_KEY)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{folder / WEIGHTS_FILE}: not readable as safetensors: {error}") from None
     codec = Codec(config, name=folder.resolve().name)
+    if basis not in (None, codec.quantizer.basis_digest):
+        raise ModelError(
+            f"{folder}: its codebooks were made from basis {basis}, but {CONFIG_FILE} gives "
+            f"{codec.quantizer.basis_digest}; its quantizer's seed or sizes were changed"
+        )
     try:
         codec.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     except RuntimeError as error:
@@ -51,7 +60,10 @@ def write_model(codec: Codec, folder: Path, dtype: torch.dtype = torch.float32) 
         name: tensor.detach().to("cpu", dtype).contiguous()
         for name, tensor in codec.state_dict().items()
     }
-    save_file(tensors, folder / WEIGHTS_FILE)
+    # What a seed gives is not stored, but what it must give is.
+    basis = codec.quantizer.basis_digest
+    metadata = None if basis is None else {BASIS_KEY: basis}
+    save_file(tensors, folder / WEIGHTS_FILE, metadata)
 
 
 def save_codec(codec: Codec, folder: str | Path, half: bool = False) -> None:

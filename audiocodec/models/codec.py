@@ -105,7 +105,7 @@ class Codec(nn.Module):
     ) -> CodecOutput:
         """Reconstruct with gradients (batch, 1, time); without `quantize`, an autoencoder."""
         num_samples = waveform.shape[-1]
-        latent = self.encoder(pad_to_hop(waveform, self.hop_length))
+        latent = self.encoder(self._padded(waveform))
         quantized = self.quantizer(latent, num_quantizers) if quantize else None
         latent = latent if quantized is None else quantized.latent
         delay = self.decoder.delay
@@ -147,15 +147,21 @@ class Codec(nn.Module):
             resampled = audio.resample(batch.cpu().numpy(), sample_rate, self.sample_rate)
             batch = torch.from_numpy(resampled).to(self.device)
             if num_samples is not None:  # the resampler rings beyond the end of a row
-                batch = silence_after(batch, -(-num_samples * self.sample_rate // sample_rate))
+                num_samples = -(-num_samples * self.sample_rate // sample_rate)
+                batch = silence_after(batch, num_samples)
         encoder, quantizer = self.exact_encoder()
-        padded = pad_to_hop(batch, self.hop_length).to(encoding_dtype(self.device))
+        padded = self._padded(batch).to(encoding_dtype(self.device))
 
         def step(piece: Tensor, state: StreamState | None) -> Tensor:
             codes: Tensor = quantizer.encode(encoder(piece, state), stages)
             return codes
 
-        codes = self._in_blocks(step, padded, self.hop_length, encoder.causal)
+        if encoder.causal:
+            codes = self._in_blocks(step, padded, self.hop_length)
+        else:
+            codes = _whole_rows(lambda row: step(row, None), padded, num_samples)
+            frames = -(-batch.shape[-1] // self.hop_length)
+            codes = F.pad(codes, (0, frames - codes.shape[-1]))
         return codes[0] if single else codes
 
     @torch.inference_mode()
@@ -179,10 +185,13 @@ class Codec(nn.Module):
         lengths = row_lengths(
             whole if num_samples is None else num_samples, batch, whole, CodeFileError
         )
-        latent = silence_after(self.quantizer.decode(batch), -(-lengths // self.hop_length))
+        frames = -(-lengths // self.hop_length)
+        latent = silence_after(self.quantizer.decode(batch), frames)
         delay = self.decoder.delay
-        padded = F.pad(latent, (0, delay))
-        waveform = self._in_blocks(self.decoder, padded, 1, self.decoder.causal)
+        if self.decoder.causal:
+            waveform = self._in_blocks(self.decoder, F.pad(latent, (0, delay)), 1)
+        else:
+            waveform = _whole_rows(lambda row: self.decoder(F.pad(row, (0, delay))), latent, frames)
         waveform = waveform[..., delay * self.hop_length :][..., : int(lengths.max())]
         waveform = silence_after(waveform, lengths)
         return waveform[0, 0] if single else waveform
@@ -214,12 +223,14 @@ class Codec(nn.Module):
             )
         return num_quantizers
 
-    def _in_blocks(
-        self, step: Callable[[Tensor, Any], Tensor], x: Tensor, unit: int, causal: bool
-    ) -> Tensor:
+    def _padded(self, waveform: Tensor) -> Tensor:
+        """Whole hops; as it is for an encoder that needs the whole signal and pads it itself."""
+        return pad_to_hop(waveform, self.hop_length) if self.encoder.causal else waveform
+
+    def _in_blocks(self, step: Callable[[Tensor, Any], Tensor], x: Tensor, unit: int) -> Tensor:
         """`step` over the last axis of `x` in blocks of whole `unit`s, as one stream."""
         block = max(1, streaming.BLOCK_FRAMES // x.shape[0]) * unit
-        if not causal or x.shape[-1] <= block:
+        if x.shape[-1] <= block:
             return step(x, None)
         state = StreamState()
         return torch.cat([step(piece, state) for piece in x.split(block, dim=-1)], dim=-1)
@@ -234,6 +245,18 @@ class Codec(nn.Module):
             quantizer = copy.deepcopy(self.quantizer).to(dtype).eval()
             self._exact = (version, encoder, quantizer)
         return self._exact[1], self._exact[2]
+
+
+def _whole_rows(step: Callable[[Tensor], Tensor], x: Tensor, lengths: Tensor | None) -> Tensor:
+    """`step` over (batch, channels, time) for a network that sees all of time at once.
+
+    Rows of different lengths go through it one by one, without the padding that would change them.
+    """
+    if lengths is None or bool((lengths == x.shape[-1]).all()):
+        return step(x)
+    rows = [step(x[i : i + 1, :, :length]) for i, length in enumerate(lengths.tolist())]
+    longest = max(row.shape[-1] for row in rows)
+    return torch.cat([F.pad(row, (0, longest - row.shape[-1])) for row in rows])
 
 
 def encoding_dtype(device: torch.device) -> torch.dtype:

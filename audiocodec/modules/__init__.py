@@ -6,6 +6,8 @@ from audiocodec.modules.causal import (
     CausalEncoder,
     CausalEncoderConfig,
 )
+from audiocodec.modules.reference_decoder import ReferenceDecoder, ReferenceDecoderConfig
+from audiocodec.modules.reference_encoder import ReferenceEncoder, ReferenceEncoderConfig
 from audiocodec.modules.seanet import (
     SeanetDecoder,
     SeanetDecoderConfig,
@@ -18,6 +20,7 @@ ENCODERS = Registry(
     "encoder",
     {
         "causal": (CausalEncoderConfig, CausalEncoder),
+        "reference": (ReferenceEncoderConfig, ReferenceEncoder),
         "seanet": (SeanetEncoderConfig, SeanetEncoder),
     },
 )
@@ -25,6 +28,7 @@ DECODERS = Registry(
     "decoder",
     {
         "causal": (CausalDecoderConfig, CausalDecoder),
+        "reference": (ReferenceDecoderConfig, ReferenceDecoder),
         "seanet": (SeanetDecoderConfig, SeanetDecoder),
     },
 )

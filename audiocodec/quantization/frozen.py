@@ -1,5 +1,7 @@
 """A codebook basis that never changes: one tensor, shared by every copy of the module."""
 
+import hashlib
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -19,6 +21,7 @@ class FrozenBasis:
     def __init__(self, rows: Tensor) -> None:
         self.rows = rows
         self._radius: float | None = None
+        self._digest: str | None = None
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> "FrozenBasis":
         return self
@@ -36,13 +39,24 @@ class FrozenBasis:
 
     @property
     def digest(self) -> str:
-        return basis_digest(self.rows)
+        """16 hexadecimal digits that name the values."""
+        if self._digest is None:
+            self._digest = basis_digest(self.rows)
+        return self._digest
 
 
 @cache
 def seeded_basis(rows: int, columns: int, seed: int) -> FrozenBasis:
     """The basis of a seed; the same object for the same arguments."""
     return FrozenBasis(gaussian_basis(rows, columns, seed))
+
+
+def joint_digest(digests: Iterable[str | None]) -> str | None:
+    """One digest for several bases; None if one of them is not from a seed."""
+    known = list(digests)
+    if None in known:
+        return None
+    return hashlib.sha256(" ".join(map(str, known)).encode()).hexdigest()[:16]
 
 
 def largest_length(rows: Tensor) -> float:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from audiocodec.errors import ConfigError
 from audiocodec.quantization.base import Quantized, Quantizer
+from audiocodec.quantization.frozen import joint_digest
 from audiocodec.quantization.residual import ResidualSimVQ, ResidualSimVQConfig
 
 
@@ -55,8 +56,7 @@ class GroupedSimVQ(Quantizer):
 
     @property
     def basis_digest(self) -> str | None:
-        digests = [group.basis_digest for group in self._groups()]
-        return None if None in digests else " ".join(digests)
+        return joint_digest(group.basis_digest for group in self._groups())
 
     def _groups(self) -> Any:
         return self.groups

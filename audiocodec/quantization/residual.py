@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from audiocodec.errors import ConfigError
 from audiocodec.quantization.base import Quantized, Quantizer
+from audiocodec.quantization.frozen import joint_digest
 from audiocodec.quantization.gradients import pass_gradient
 from audiocodec.quantization.simvq import SimVQ, SimVQConfig
 
@@ -52,8 +53,7 @@ class ResidualSimVQ(Quantizer):
 
     @property
     def basis_digest(self) -> str | None:
-        digests = [stage.basis_digest for stage in self._stages()]
-        return None if None in digests else " ".join(digests)
+        return joint_digest(stage.basis_digest for stage in self._stages())
 
     def forward(self, latent: Tensor, num_quantizers: int | Tensor | None = None) -> Quantized:
         latent = residual = latent.to(torch.promote_types(latent.dtype, torch.float32))

@@ -9,12 +9,12 @@ from audiocodec.errors import AudioError, CodeFileError, ConfigError
 from audiocodec.models import streaming
 from audiocodec.models.codec import Codec
 from tests.conftest import build_codec
-from tests.models.variants import VARIANTS, variant
+from tests.models.variants import VARIANTS, WHOLE, variant
 
 LENGTHS = [1, 319, 320, 321, 24_001]
 
 
-@pytest.fixture(params=VARIANTS)
+@pytest.fixture(params=[*VARIANTS, *WHOLE])
 def codec(request: pytest.FixtureRequest) -> Codec:
     return variant(request.param)
 

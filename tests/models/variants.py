@@ -29,8 +29,17 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
 }
 
+# Networks that see the whole utterance: batched = single holds, streams are refused.
+WHOLE: dict[str, dict[str, Any]] = {
+    "reference": {
+        "encoder": {"kind": "reference", "n_filters": 4, "ratios": [4, 5, 8]},
+        "quantizer": {"kind": "simvq", "codebook_size": 64},
+        "decoder": {"kind": "reference", "channels": 16, "groups": 4, "blocks": 2, "n_fft": 640},
+    },
+}
+
 
 @cache
 def variant(name: str) -> Codec:
-    """The codec of a row of `VARIANTS`; do not change it."""
-    return build_codec(**VARIANTS[name])
+    """The codec of a row of `VARIANTS` or `WHOLE`; do not change it."""
+    return build_codec(**(VARIANTS | WHOLE)[name])

@@ -21,6 +21,8 @@ SEANET = {"n_filters": 4, "ratios": (2, 4), "residual_units": 2, "lstm_layers": 
 SMALL: dict[tuple[str, str], dict[str, Any]] = {
     ("encoder", "causal"): {"strides": (4, 2), "channels": (6, 8), "blocks": (1, 2)},
     ("encoder", "seanet"): SEANET,
+    ("encoder", "reference"): SEANET,
+    ("decoder", "reference"): {"channels": 8, "groups": 4, "blocks": 2, "n_fft": 32},
     ("decoder", "causal"): {"channels": 8, "blocks": 2, "lookahead": 1},
     ("decoder", "seanet"): SEANET,
     ("head", "istft"): {"n_fft": 32, "delay": 2},

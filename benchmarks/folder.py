@@ -1,0 +1,117 @@
+"""What does `codec encode FOLDER` gain over one file after the other, and cost beyond the model?
+
+Prints JSON. `one_by_one` reads, encodes and writes in a loop, with torch's threads (all cores) or
+one; `folder` is the command in this process. `processor` is processor time, which other work on the
+machine moves little; `wall` needs an idle machine. `start_up` compares `codec encode` on one short
+file with importing torch and loading the model in a fresh process.
+"""
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from audiocodec.audio import read_waveform, write_waveform
+from audiocodec.cli.main import main as codec_command
+from audiocodec.cli.samples import shipped_speech
+from audiocodec.codes import write_codes
+from audiocodec.environment import environment
+from audiocodec.models.bundle import load_codec
+from audiocodec.models.transcoder import Transcoder
+
+UTTERANCES, RATE, REPEATS = 200, 24_000, 3
+Times = dict[str, float]
+
+
+def main() -> None:
+    cores = torch.get_num_threads()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = write_utterances(folder / "in")
+        duration = sum(len(read_waveform(path)[0]) for path in files) / RATE
+        coder = Transcoder(load_codec())
+        loop = {
+            f"{threads} threads": timed(lambda: one_by_one(coder, files, folder / "a"), threads)
+            for threads in sorted({1, cores})
+        }
+        command = [
+            "encode",
+            str(folder / "in"),
+            str(folder / "b"),
+        ]
+        whole = timed(lambda: codec_command(command), cores)
+        single = timed(lambda: codec_command([*command[:2], str(folder / "c"), "--threads=1"]), 1)
+        waveforms = [torch.from_numpy(read_waveform(path)[0]) for path in files]
+        model = timed(lambda: [coder.codec.encode(waveform) for waveform in waveforms], 1)
+        report = {
+            "utterances": UTTERANCES,
+            "audio_seconds": duration,
+            "one_by_one": loop,
+            "folder": whole,
+            "folder_on_one_thread": single,
+            "model_alone_on_one_thread": model,
+            "speed_up_over_one_by_one": {
+                name: times["wall"] / whole["wall"] for name, times in loop.items()
+            },
+            "overhead_beyond_model": single["processor"] / model["processor"] - 1,
+            "start_up": start_up(files[0], folder / "x.npy"),
+            "environment": environment(),
+        }
+    print(json.dumps(report, indent=2))
+
+
+def write_utterances(folder: Path) -> list[Path]:
+    """Pieces of the shipped speech, 1 to 8 s long."""
+    rng = np.random.default_rng(0)
+    speech = np.concatenate([read_waveform(path, RATE)[0] for path in shipped_speech()])
+    folder.mkdir()
+    paths = [folder / f"{index:03d}.wav" for index in range(UTTERANCES)]
+    for path in paths:
+        length = int(RATE * rng.uniform(1, 8))
+        start = rng.integers(0, len(speech) - length)
+        write_waveform(path, speech[start : start + length], RATE)
+    return paths
+
+
+def one_by_one(coder: Transcoder, files: Sequence[Path], output: Path) -> None:
+    output.mkdir(exist_ok=True)
+    for path in files:
+        (coded,) = coder.encode([coder.read(path)])
+        write_codes(output / f"{path.stem}.npy", coded.codes, coded.metadata)
+
+
+def timed(work: Callable[[], object], threads: int) -> Times:
+    torch.set_num_threads(threads)
+    processor, wall = time.process_time(), time.perf_counter()
+    work()
+    return {"wall": time.perf_counter() - wall, "processor": time.process_time() - processor}
+
+
+def start_up(source: Path, target: Path) -> dict[str, float]:
+    """Median processor seconds of fresh processes."""
+    bare = [sys.executable, "-c", "import torch, audiocodec; audiocodec.load_codec()"]
+    encode = [sys.executable, "-m", "audiocodec", "encode", str(source), str(target)]
+    seconds = {"import_and_load": child(bare), "encode_one_file": child(encode)}
+    return seconds | {"ratio": seconds["encode_one_file"] / seconds["import_and_load"]}
+
+
+def child(command: Sequence[str]) -> float:
+    def once() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(command, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    return statistics.median(once() for _ in range(REPEATS))
+
+
+if __name__ == "__main__":
+    main()

@@ -16,6 +16,7 @@ COMMANDS = {
     "pack": "code files to the compact container",
     "unpack": "the compact container back to plain code files",
     "verify": "check code files whole",
+    "shard": "code files of a corpus to Parquet or WebDataset, to train language models on",
     "fit-entropy": "give a model tables that make its packed codes smaller",
     "info": "describe a model, a code file or an audio file",
     "evaluate": "score degraded audio against its reference",
@@ -26,6 +27,7 @@ COMMANDS = {
     "export": "write a model folder to release",
     "prepare-data": "data directories from audio as it lies on disk",
     "validate-data": "check data directories and their audio",
+    "usage": "count how much of its codebooks a model uses",
     "bench": "measure a model's speed on this machine",
     "demo": "encode, decode, measure and draw a shipped utterance",
 }

@@ -40,12 +40,13 @@ def main() -> None:
     for name in ("model", "experiment", "data", "results"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--command", required=True)
+    parser.add_argument("--note", default="", help="what else to know of the training")
     args = parser.parse_args()
     sections = [
         introduction(args.model),
         scores(args.model, args.results),
         speed(args.results),
-        training(args.experiment, args.data, args.command),
+        training(args.experiment, args.command, args.note),
         data(read_data_dir(args.data)),
     ]
     print("\n\n".join(sections))
@@ -54,11 +55,14 @@ def main() -> None:
 def introduction(folder: Path) -> str:
     codec = load_codec(folder)
     size = (folder / "codec.safetensors").stat().st_size / 1e6
-    sizes = ", ".join(map(str, codec.codebook_sizes))
+    sizes = " and ".join(
+        f"{codec.codebook_sizes.count(size)} of {size}"
+        for size in sorted(set(codec.codebook_sizes))
+    )
     return f"""# {codec.name}
 
-A codec for speech at {codec.sample_rate} Hz, mono: {codec.frame_rate:g} frames/s, codebooks of
-{sizes} codes, {codec.bitrate(1):g} to {codec.bitrate():g} bit/s by the number of quantizers.
+A codec for speech at {codec.sample_rate} Hz, mono: {codec.frame_rate:g} frames/s, codebooks
+({sizes} codes), {codec.bitrate(1):g} to {codec.bitrate():g} bit/s by the number of quantizers.
 {sum(p.numel() for p in codec.parameters()) / 1e6:.1f} M parameters, {size:.1f} MB. Causal and
 streamable; algorithmic latency {codec.latency_samples} samples
 ({1000 * codec.latency_samples / codec.sample_rate:.0f} ms). Weights: `{codec.weight_hash}`.
@@ -102,7 +106,7 @@ Encode and decode: {times["encode_and_decode"]:.0f} times real time on {threads}
 encoding in float64. {macs:.2f} G multiply-accumulates a second of audio."""
 
 
-def training(experiment: Path, folder: Path, command: str) -> str:
+def training(experiment: Path, command: str, note: str) -> str:
     config = load_config(TrainConfig, experiment / "config.yaml")
     lines = [json.loads(line) for line in (experiment / "log.jsonl").read_text().splitlines()]
     gaps = [after["time"] - before["time"] for before, after in itertools.pairwise(lines)]
@@ -122,7 +126,9 @@ speakers of the training data, at step {best["step"]}) is kept.
 
 Of each codebook, on the validation utterances, at least {best["valid/used_min"]:.0%} of the codes
 were in use (mean {best["valid/used_mean"]:.0%}); the perplexity was
-{best["valid/perplexity_min"]:.0f} or more (mean {best["valid/perplexity_mean"]:.0f})."""
+{best["valid/perplexity_min"]:.0f} or more (mean {best["valid/perplexity_mean"]:.0f}).
+
+{note}""".strip()
 
 
 def data(utterances: list[Utterance]) -> str:

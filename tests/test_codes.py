@@ -3,9 +3,11 @@
 import dataclasses
 import io
 import json
+import re
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -176,3 +178,14 @@ def test_codes_that_contradict_the_metadata_are_not_written(tmp_path):
     with pytest.raises(CodecError, match="cannot write"):
         write_codes(Path("/proc/none/a.npy"), codes, METADATA)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_reader_in_the_documentation_reads_what_we_write(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path / "utterance.npy")
+    text = (Path(__file__).parent.parent / "docs" / "formats.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(import json, zlib.*?)```", text, re.DOTALL)
+    values: dict[str, Any] = {}
+    exec(program, values)
+    np.testing.assert_array_equal(values["codes"], random_codes())
+    assert values["metadata"]["source_num_samples"] == METADATA.source_num_samples

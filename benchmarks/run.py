@@ -15,6 +15,10 @@ QUESTIONS = {
         "python benchmarks/evaluation.py"
     ),
     "What do losses and discriminators cost in a training step?": "python benchmarks/losses.py",
+    "What does encoding a folder gain over one file after the other, and cost beyond the model?": (
+        "python benchmarks/folder.py"
+    ),
+    "Does memory grow with the length of a file?": "python benchmarks/memory.py",
 }
 
 

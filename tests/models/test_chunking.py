@@ -1,10 +1,5 @@
 """Long audio in blocks is the whole, in memory that does not grow."""
 
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +7,13 @@ import pytest
 import torch
 
 from audiocodec import audio_blocks
-from audiocodec.audio import AudioInfo, read_waveform, write_waveform
-from audiocodec.audio_blocks import write_blocks
+from audiocodec.audio import read_waveform, write_waveform
 from audiocodec.errors import AudioError, ConfigError
 from audiocodec.models import chunking, transcoder
 from audiocodec.models.chunking import LongDecoded, LongSound, decode_blocks, encode_blocks
 from audiocodec.models.codec import Codec
 from audiocodec.models.transcoder import Transcoder
+from benchmarks.memory import peaks
 from tests.models.variants import VARIANTS, variant
 
 
@@ -124,34 +119,10 @@ def test_a_model_that_needs_the_whole_utterance_gets_it(tmp_path: Path) -> None:
         list(decode_blocks(codec, coded.codes[None], 5_000))
 
 
-def peak_memory(*arguments: object) -> int:
-    """Peak kB of a `codec` command; without pages of files, which come and go with the cache."""
-    command = [sys.executable, "-m", "audiocodec", *map(str, arguments)]
-    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    status = Path(f"/proc/{process.pid}/status")
-    peak = 0
-    while process.poll() is None:
-        lines = (line for line in status.read_text().splitlines() if line.startswith("RssAnon"))
-        peak = max([peak, *(int(line.split()[1]) for line in lines)])
-        time.sleep(0.01)
-    assert process.returncode == 0
-    return peak
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 def test_two_hours_take_the_memory_of_two_minutes(tmp_path: Path, tiny_model_dir: Path) -> None:
-    def minute() -> np.ndarray:
-        return noise(1, 60 * 44_100)
-
-    peaks = {}
-    for minutes in (2, 120):
-        source, codes = tmp_path / f"{minutes}.flac", tmp_path / f"{minutes}.npy"
-        blocks: Iterator[np.ndarray] = (minute() for _ in range(minutes))
-        write_blocks(source, blocks, AudioInfo(44_100, minutes * 60 * 44_100, 1))
-        model = ("--model", tiny_model_dir)
-        encode = peak_memory("encode", source, codes, *model)
-        decode = peak_memory("decode", codes, tmp_path / "back.wav", *model)
-        peaks[minutes] = encode, decode
-    for short, long in zip(peaks[2], peaks[120], strict=True):
-        assert long < 1.1 * short
+    model = ("--model", tiny_model_dir)
+    short, long = (peaks(tmp_path, minutes, *model) for minutes in (2, 120))
+    assert long["encode"] < 1.1 * short["encode"]
+    assert long["decode"] < 1.1 * short["decode"]

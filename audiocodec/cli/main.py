@@ -24,6 +24,7 @@ COMMANDS = {
     "report": "write one page about evaluations",
     "train": "train a codec",
     "plot": "draw the curves of trainings",
+    "import-simvq": "make a model of a published SimVQ checkpoint",
     "export": "write a model folder to release",
     "prepare-data": "data directories from audio as it lies on disk",
     "validate-data": "check data directories and their audio",

@@ -16,7 +16,7 @@ from audiocodec.errors import ConfigError
 from audiocodec.processes import mean_over_processes
 from audiocodec.quantization.base import Quantized, Quantizer
 from audiocodec.quantization.codebook import ROWS_AT_ONCE, explicit_codebook, mapped_codebook
-from audiocodec.quantization.frozen import FrozenBasis, seeded_basis
+from audiocodec.quantization.frozen import FrozenBasis, given_basis, seeded_basis
 from audiocodec.quantization.gradients import Gradient, pass_gradient
 from audiocodec.quantization.rate_distortion import codebook_map
 from audiocodec.quantization.search import Codebook, nearest, wide
@@ -40,6 +40,7 @@ class SimVQConfig:
     basis: Literal["frozen", "stored", "trained"] = "frozen"  # stored: with the weights, not a seed
     distance: Literal["euclidean", "cosine"] = "euclidean"  # cosine: latents and codes of length 1
     gradient: Gradient = "straight_through"
+    data_start: bool = True  # `initialize` starts from data; else it leaves the random start
 
     def __post_init__(self) -> None:
         if self.codebook_size < 2:
@@ -97,9 +98,7 @@ class SimVQ(Quantizer):
     @property
     def basis_digest(self) -> str | None:
         """Of the basis that a seed must give again; None if the basis is among the weights."""
-        if self.config.basis != "frozen" or self._frozen is None:
-            return None
-        return self._frozen.digest
+        return self._frozen.digest if self._frozen and self.config.basis == "frozen" else None
 
     def forward(self, latent: Tensor, num_quantizers: int | Tensor | None = None) -> Quantized:
         latent = self._comparable(latent.to(torch.promote_types(latent.dtype, torch.float32)))
@@ -140,6 +139,8 @@ class SimVQ(Quantizer):
 
     @torch.no_grad()
     def initialize(self, latent: Tensor) -> None:
+        if not self.config.data_start:
+            return
         frames = self._comparable(latent).movedim(1, -1).flatten(0, -2)
         if self.config.map == "identity":
             generator = torch.Generator().manual_seed(self.config.seed)
@@ -197,7 +198,7 @@ class SimVQ(Quantizer):
         self._cache = _Cache()
         if self._frozen is not None:
             # The device that `fn` moves to; the precision of the basis never changes.
-            self._frozen = self._frozen.to(fn(self._frozen.rows[:1, :1]).device)
+            self._frozen = self._frozen.to(fn(torch.empty(1, device=self._frozen.device)).device)
         return self
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
@@ -210,18 +211,18 @@ class SimVQ(Quantizer):
     ) -> None:
         missing, unexpected, messages = errors
         super()._load_from_state_dict(state, prefix, metadata, strict, *errors)
-        if self.config.basis != "stored":
+        if self.config.basis != "stored" or self._frozen is None:
             return
-        name = prefix + "basis"
+        name, shape = prefix + "basis", (self.config.codebook_size, self.latent_dim)
         if name in unexpected:
             unexpected.remove(name)
         if name not in state:
             missing.append(name)
-        elif state[name].shape != self.basis.shape:
-            messages.append(f"{name} is {tuple(state[name].shape)}, not {tuple(self.basis.shape)}")
+        elif state[name].shape != shape:
+            messages.append(f"{name} is {tuple(state[name].shape)}, not {shape}")
         else:
-            rows = state[name].detach().to(self.basis.device, torch.float32)
-            self._frozen = FrozenBasis(rows.clone())
+            rows = state[name].detach().to(self._frozen.device, torch.float32, copy=True)
+            self._frozen = given_basis(rows, rows.device)
             self._cache = _Cache()
 
 

@@ -26,6 +26,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "codebook_weight": 0.25,
         "commitment_weight": 1.0,
         "relative_loss": False,
+        "data_start": False,
     },
     "plain_vq": {"kind": "simvq", "map": "identity", "basis": "trained"},
     "residual": {"kind": "residual", **STACK},

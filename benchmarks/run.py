@@ -22,7 +22,6 @@ QUESTIONS = {
     "What does encoding a folder gain over one file after the other, and cost beyond the model?": (
         "python benchmarks/folder.py"
     ),
-    "Does memory grow with the length of a file?": "python benchmarks/memory.py",
 }
 
 

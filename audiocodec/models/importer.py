@@ -76,13 +76,23 @@ def import_checkpoint(path: str | Path, config: CodecConfig, name: str) -> Impor
     """Our model of a published checkpoint; `config` is the reference architecture of its size.
 
     Raises:
-        ModelError: not such a checkpoint, or a tensor that is missing, unknown, of another shape
-            or not finite.
+        ModelError: not such a checkpoint, or as `import_state` says.
         ConfigError: a configuration of another architecture.
     """
-    state = _read(Path(path))
+    return import_state(_read(Path(path)), config, name, Path(path))
+
+
+def import_state(
+    state: Mapping[str, Tensor], config: CodecConfig, name: str, path: Path
+) -> Imported:
+    """The same from the tensors of a checkpoint; `path` is where they came from.
+
+    Raises:
+        ModelError: a tensor that is missing, unknown, of another shape or not finite.
+        ConfigError: a configuration of another architecture.
+    """
     codec = Codec(_importable(config), name)
-    taking = _Taking(state, Path(path))
+    taking = _Taking(state, path)
     tensors = {target: taking.tensor(target, own) for target, own in codec.state_dict().items()}
     ignored = tuple(key for key in state if key not in taking.used | taking.replaced)
     _refuse_unknown(ignored, taking, codec.decoder.head.window)

@@ -37,6 +37,14 @@ WHOLE: dict[str, dict[str, Any]] = {
         "decoder": {"kind": "reference", "channels": 16, "groups": 4, "blocks": 2, "n_fft": 640},
     },
 }
+_REFERENCE_DECODER = {"kind": "reference", "channels": 32, "blocks": 1, "groups": 4}
+WHOLE: dict[str, dict[str, Any]] = {  # parts that need the whole signal at once
+    "reference": {
+        "encoder": _SEANET | {"kind": "reference"},
+        "decoder": _REFERENCE_DECODER,
+    },
+    "reference_decoder": {"decoder": _REFERENCE_DECODER},
+}
 
 
 @cache

@@ -11,9 +11,6 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 QUESTIONS = {
     "How fast is the shipped model, on one thread?": "codec bench --threads 1 --json",
-    "What does a folder gain over one file after the other, and cost beyond the model?": (
-        "python benchmarks/folder.py"
-    ),
     "Does memory grow with the length of a file?": "python benchmarks/memory.py",
     "Does scoring scale with processes, and what does it cost beyond the metric libraries?": (
         "python benchmarks/evaluation.py"

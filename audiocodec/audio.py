@@ -25,9 +25,9 @@ __all__ = [
     "RESAMPLER",
     "AudioInfo",
     "audio_info",
+    "flac_bytes",
     "read_waveform",
     "resample",
-    "wav_bytes",
     "write_waveform",
 ]
 
@@ -105,10 +105,10 @@ def write_waveform(
         soundfile.write(file, samples, sample_rate, format=form, subtype=subtype or default)
 
 
-def wav_bytes(waveform: np.ndarray, sample_rate: int) -> bytes:
-    """(time,) or (channels, time) samples as the bytes of a 16-bit WAV file."""
+def flac_bytes(waveform: np.ndarray, sample_rate: int) -> bytes:
+    """(time,) or (channels, time) samples as the bytes of a 16-bit FLAC file."""
     buffer = io.BytesIO()
-    soundfile.write(buffer, np.asarray(waveform).T, sample_rate, format="WAV", subtype="PCM_16")
+    soundfile.write(buffer, np.asarray(waveform).T, sample_rate, format="FLAC", subtype="PCM_16")
     return buffer.getvalue()
 
 

@@ -7,27 +7,48 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-_LIBRARIES = ("torch", "numpy", "scipy", "soundfile", "soxr", "pesq", "pystoi")
+_LIBRARIES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "soundfile",
+    "soxr",
+    "pesq",
+    "pystoi",
+    "librosa",
+    "torchcrepe",
+    "onnxruntime",
+)
 
 
 def environment() -> dict[str, Any]:
     """Processor, cores this process may use, system, Python and library versions."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "processor": _processor(),
-        "cores": cores,
+        "cores": available_cores(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in ("audiocodec", *_LIBRARIES)},
     }
 
 
+def available_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def commit() -> str:
-    """The commit of the working copy that this package runs from, "" for an installed one."""
-    folder = Path(__file__).parent
-    command = ["git", "-C", str(folder), "rev-parse", "--short", "HEAD"]
+    """The commit of the checkout that this package runs from, with `+` if files have changed; ""
+    for an installed package.
+    """
+    root = Path(__file__).parent.parent
+    if not (root / ".git").exists():  # another project's repository may lie around an installed one
+        return ""
+    command = ["git", "-C", str(root), "describe", "--always", "--exclude=*", "--dirty=+"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,28 +1,44 @@
 """`codec evaluate`: score degraded audio, of any system, against its reference."""
 
 import argparse
-import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from audiocodec.evaluation.pairs import PairOfFiles
+from audiocodec.cli.arguments import positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `codec evaluate`."""
-    side = "a folder of audio, a data directory, a wav.scp or a file"
+    side = "a folder of audio, a data directory, a list or a file"
     parser.add_argument("--reference", "--data", type=Path, required=True, metavar="REF", help=side)
     systems = parser.add_mutually_exclusive_group(required=True)
     systems.add_argument("--degraded", type=Path, metavar="DEG", help=side)
-    systems.add_argument("--model", metavar="M", help="encode and decode with this model")
-    parser.add_argument("--num-quantizers", type=int, metavar="N", help="of the model")
+    systems.add_argument("--model", metavar="M", help="encode and decode REF with this model")
+    parser.add_argument("--num-quantizers", type=positive, metavar="N", help="of the model")
     parser.add_argument("--device", default="cpu", help="of the model: cpu, cuda, ...")
     parser.add_argument("--output", type=Path, required=True, metavar="OUT")
-    parser.add_argument("--metrics", metavar="A,B", help="'all' or names; see docs/evaluation.md")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--name", help="of the system, for reports (default: OUT's name)")
+    parser.add_argument("--bitrate", type=float, metavar="BPS", help="of a system without model")
+    parser.add_argument(
+        "--metrics",
+        default="default",
+        metavar="A,B",
+        help="names, 'default' or 'all'; see docs/evaluation.md",
+    )
+    parser.add_argument(
+        "--metric-file",
+        action="append",
+        default=[],
+        type=_key_and_file,
+        metavar="KEY=FILE",
+        help="local file of an optional metric: dnsmos, utmos, speaker or wer; may be repeated",
+    )
+    parser.add_argument("--jobs", type=positive, metavar="N", help="processes (default: cores)")
+    parser.add_argument(
+        "--timeout", type=float, default=600, metavar="S", help="for one pair (default: 600)"
+    )
+    parser.add_argument("--no-report", action="store_true", help="write no report.html")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
 
@@ -32,20 +48,42 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         PartialFailure: some utterances could not be scored; their rows say why.
     """
+    from audiocodec.cli.batch import stoppable
+    from audiocodec.environment import available_cores
+    from audiocodec.evaluation.evaluate import Options, evaluate
+    from audiocodec.evaluation.metrics import LOCAL, select
+
+    options = Options(
+        metrics=args.metrics.split(","),
+        metric_files=dict(args.metric_file),
+        jobs=args.jobs or available_cores(),
+        timeout=args.timeout,
+        report=not args.no_report,
+        progress=sys.stderr.isatty(),
+    )
+    for name in select(options.metrics, options.metric_files)[1]:
+        print(
+            f"codec: {name} left out: it needs --metric-file {LOCAL[name].file}=FILE",
+            file=sys.stderr,
+        )
+    facts = {"name": args.name} if args.name else {}
+    with stoppable():
+        degraded = args.degraded
+        if args.model:
+            degraded, found = _reconstruct(args)
+            facts |= found
+        elif args.bitrate:
+            facts |= {"bitrate": args.bitrate}
+        evaluation = evaluate(args.reference, degraded, args.output, options, facts)
+    _print(evaluation.summary, evaluation.rows, args)
+
+
+def _print(summary: dict[str, Any], rows: list[dict[str, Any]], args: argparse.Namespace) -> None:
     import json
 
     from audiocodec.errors import PartialFailure
-    from audiocodec.evaluation.pairs import pair_files
-    from audiocodec.evaluation.report import write_report
-    from audiocodec.evaluation.results import as_markdown, write_results
+    from audiocodec.evaluation.results import as_markdown
 
-    metrics = _metrics(args.metrics)
-    facts: dict[str, Any] = {}
-    if args.model:
-        args.degraded, facts = _reconstruct(args)
-    rows = _score(pair_files(args.reference, args.degraded), metrics, args)
-    summary = write_results(args.output, rows, metrics, _stamp(args) | facts)
-    write_report([args.output], args.output / "report.html")
     if args.json:
         print(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
@@ -55,54 +93,13 @@ def run(args: argparse.Namespace) -> None:
             print(f"codec: {row['id']}: {row['reason']}", file=sys.stderr)
     if summary["n_failed"]:
         raise PartialFailure(
-            f"{summary['n_failed']} of {len(rows)} utterances could not be scored; "
+            f"{summary['n_failed']} of {len(rows)} utterances could not be scored in full; "
             f"see the reasons in {args.output / 'utterances.csv'}"
         )
 
 
-def _metrics(names: str | None) -> tuple[str, ...]:
-    from audiocodec.errors import ConfigError
-    from audiocodec.evaluation.metrics import DEFAULT, METRICS
-
-    if names is None:
-        return DEFAULT
-    chosen = tuple(METRICS) if names == "all" else tuple(names.split(","))
-    if unknown := [name for name in chosen if name not in METRICS]:
-        raise ConfigError(f"unknown metric {unknown[0]!r}; known metrics: {', '.join(METRICS)}")
-    return chosen
-
-
-def _score(
-    pairs: Sequence["PairOfFiles"], metrics: Sequence[str], args: argparse.Namespace
-) -> list[dict[str, Any]]:
-    from tqdm import tqdm
-
-    from audiocodec.evaluation.scoring import score_pairs
-
-    quiet = not sys.stderr.isatty()
-    with tqdm(total=len(pairs), unit="pair", leave=False, disable=quiet) as bar:
-        return score_pairs(pairs, metrics, args.output / "scores.jsonl", args.jobs, bar.update)
-
-
-def _stamp(args: argparse.Namespace) -> dict[str, Any]:
-    """Everything that can change a number."""
-    from audiocodec.audio import RESAMPLER
-    from audiocodec.environment import commit, environment
-    from audiocodec.evaluation.statistics import RESAMPLES
-
-    return {
-        "reference": str(args.reference),
-        "degraded": str(args.degraded),
-        "resampler": RESAMPLER,
-        "rates": "PESQ-wb at 16 kHz, PESQ-nb at 8 kHz, the others at the reference's rate",
-        "bootstrap": f"{RESAMPLES} resamples of speakers, seed 0",
-        "commit": commit(),
-        **environment(),
-    }
-
-
 def _reconstruct(args: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
-    """Encode and decode the reference side into OUT/wav; what the model is and how it did."""
+    """Encode and decode the reference side into OUT; what the model is and how it did."""
     from tqdm import tqdm
 
     from audiocodec.errors import AudioError, ConfigError
@@ -110,16 +107,25 @@ def _reconstruct(args: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
     from audiocodec.models.bundle import load_codec
     from audiocodec.models.roundtrip import RoundTrip
 
-    if args.output.resolve() in (args.reference.resolve(), *args.reference.resolve().parents):
+    reference = args.reference.resolve()
+    if args.output.resolve() in (reference, *reference.parents):
         raise ConfigError(f"{args.output}: the output would hold the reference; choose another")
-    folder = args.output / "wav"
-    trip = RoundTrip(load_codec(args.model, args.device), args.num_quantizers)
+    codec = load_codec(args.model, args.device)
     pairs = pair_files(args.reference, args.reference)
-    for pair in tqdm(pairs, unit="file", leave=False, disable=not sys.stderr.isatty()):
-        if pair.problem or pair.reference is None:
-            continue
-        try:
-            trip.write(pair.reference, folder / f"{pair.id}.wav")
-        except AudioError as error:  # scoring will find no degraded file and say so, too
-            print(f"codec: error: {error}", file=sys.stderr)
-    return folder, trip.facts()
+    bar = tqdm(pairs, "coding", unit="file", leave=False, disable=not sys.stderr.isatty())
+    with RoundTrip(codec, args.output, args.num_quantizers) as trip:
+        for pair in bar:
+            if pair.problem or pair.reference is None:
+                continue  # scoring will say so
+            try:
+                trip.write(pair.id, pair.reference)
+            except AudioError as error:  # scoring will find no degraded file
+                print(f"codec: error: {error}", file=sys.stderr)
+        return args.output / "wav", trip.facts()
+
+
+def _key_and_file(text: str) -> tuple[str, str]:
+    key, equals, file = text.partition("=")
+    if not (key and equals and file):
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=FILE")
+    return key, file

@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import wilcoxon
 
 from audiocodec.errors import DataError
-from audiocodec.evaluation.metrics import METRICS
-from audiocodec.evaluation.statistics import cluster_bootstrap
+from audiocodec.evaluation.metrics import ABOUT
+from audiocodec.evaluation.statistics import cluster_bootstrap, permutation_test
 
 TIE = 1e-6  # differences below it are no win for either
+HARNESS = ("resampler", "rates", "pitch", "metric_files", "versions", "processor")
 
 
 @dataclass(frozen=True)
@@ -25,27 +25,13 @@ class Comparison:
     difference: float
     ci_low: float
     ci_high: float
-    p_value: float  # Wilcoxon signed-rank test, two-sided; 1 if nothing differs
+    p_value: float  # permutation test by speaker, two-sided
     wins: int
     ties: int
     losses: int
 
 
-def read_utterances(folder: str | Path) -> pd.DataFrame:
-    """The `utterances.csv` of an evaluation, by id.
-
-    Raises:
-        DataError: the folder holds no evaluation.
-    """
-    path = Path(folder) / "utterances.csv"
-    if not path.is_file():
-        raise DataError(f"{folder}: no utterances.csv there; give an output of codec evaluate")
-    return pd.read_csv(path, dtype={"id": str, "speaker": str}, keep_default_na=True).set_index(
-        "id"
-    )
-
-
-def compare(a: pd.DataFrame, b: pd.DataFrame) -> Mapping[str, Comparison]:
+def compare(a: pd.DataFrame, b: pd.DataFrame) -> dict[str, Comparison]:
     """Every metric that both tables have, over the utterances where it is defined in both.
 
     Raises:
@@ -53,20 +39,20 @@ def compare(a: pd.DataFrame, b: pd.DataFrame) -> Mapping[str, Comparison]:
     """
     shared = a.index.intersection(b.index)
     results = {}
-    for name in (column for column in METRICS if column in a and column in b):
+    for name in (column for column in ABOUT if column in a and column in b):
         pairs = pd.DataFrame({"a": a.loc[shared, name], "b": b.loc[shared, name]}).dropna()
         if len(pairs):
-            results[name] = _compare(pairs, a.loc[pairs.index, "speaker"], METRICS[name].better)
+            speakers = a.loc[pairs.index, "speaker"].to_numpy(dtype=str)
+            results[name] = _compare(pairs, speakers, ABOUT[name].better)
     if not results:
         raise DataError("the evaluations have no scored utterance in common")
     return results
 
 
-def _compare(pairs: pd.DataFrame, speakers: pd.Series, better: int) -> Comparison:
+def _compare(pairs: pd.DataFrame, speakers: np.ndarray, better: int) -> Comparison:
     difference = (pairs["b"] - pairs["a"]).to_numpy()
-    low, high = cluster_bootstrap(difference, speakers.to_numpy())
+    low, high = cluster_bootstrap(difference, speakers)
     gains = difference * (better or 1)
-    differs = bool((np.abs(difference) > TIE).any())
     return Comparison(
         n=len(pairs),
         mean_a=float(pairs["a"].mean()),
@@ -74,8 +60,22 @@ def _compare(pairs: pd.DataFrame, speakers: pd.Series, better: int) -> Compariso
         difference=float(difference.mean()),
         ci_low=low,
         ci_high=high,
-        p_value=float(wilcoxon(difference).pvalue) if differs else 1.0,
+        p_value=permutation_test(difference, speakers),
         wins=int((gains > TIE).sum()),
         ties=int((np.abs(gains) <= TIE).sum()),
         losses=int((gains < -TIE).sum()),
     )
+
+
+def harness_differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """What differs between two stamps that has nothing to do with the systems, one line each."""
+    lines = []
+    for key in HARNESS:
+        one, other = a.get(key), b.get(key)
+        if isinstance(one, dict) and isinstance(other, dict):
+            for name in sorted(one.keys() | other.keys()):
+                if one.get(name) != other.get(name):
+                    lines.append(f"{key} {name}: {one.get(name)} and {other.get(name)}")
+        elif one != other:
+            lines.append(f"{key}: {one} and {other}")
+    return lines

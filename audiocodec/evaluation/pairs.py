@@ -1,11 +1,13 @@
 """Pairs of reference and degraded files, matched by utterance id, never by sorted position."""
 
+import unicodedata
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from audiocodec.audio import AUDIO_SUFFIXES
-from audiocodec.data.data_dir import read_table
+from audiocodec.data.data_dir import read_table, table_lines
 from audiocodec.errors import DataError
 
 
@@ -18,71 +20,114 @@ class PairOfFiles:
     degraded: Path | None
     speaker: str
     problem: str = ""
+    flag: str = ""
 
 
 @dataclass(frozen=True)
 class _Side:
+    """Files by id; ids are Unicode NFC, since file systems turn names into other forms."""
+
     paths: dict[str, Path]
+    raw_ids: dict[str, str]  # as they were before they became NFC
     duplicates: frozenset[str]
-    speakers: dict[str, str]
+    speakers: dict[str, str]  # by id, where they are known
 
 
 def pair_files(reference: str | Path, degraded: str | Path) -> list[PairOfFiles]:
-    """All utterances of the reference side, with their degraded files, sorted by id.
+    """All utterances of both sides, sorted by id; those that cannot be scored say why.
 
-    Each side is a folder of audio (the id is the path below it without its suffix), a data
-    directory, a `wav.scp` or one file. Utterances that only the degraded side has, and ids that
-    come twice, are pairs with a problem.
+    Each side is a data directory, a `wav.scp` of "id path" lines, a folder of audio (the id is the
+    path below it without its suffix), another list with one path a line (the id is the file's
+    name) or one audio file. If a folder shares no id with the other side, its ids are the names of
+    its files without their folders. The speaker is that of the reference's utt2spk, else the first
+    folder of a nested folder, else the utterance itself.
 
     Raises:
-        DataError: a side does not exist or has no audio.
+        DataError: a side does not exist or has no audio, or no id is on both sides.
     """
     sides = [_read_side(Path(side)) for side in (reference, degraded)]
-    if all(Path(side).is_file() and Path(side).suffix != ".scp" for side in (reference, degraded)):
-        sides[1] = _Side({next(iter(sides[0].paths)): Path(degraded)}, frozenset(), {})
+    if all(Path(side).suffix.lower() in AUDIO_SUFFIXES for side in (reference, degraded)):
+        only = next(iter(sides[0].paths))
+        return [PairOfFiles(only, Path(reference), Path(degraded), only)]
+    if not sides[0].paths.keys() & sides[1].paths.keys():
+        sides = [_by_file_name(side) for side in sides]
+    if not sides[0].paths.keys() & sides[1].paths.keys():
+        examples = " and ".join(repr(min(side.paths)) for side in sides)
+        raise DataError(f"{reference}, {degraded}: no id is on both sides, only such as {examples}")
     ids = sorted(sides[0].paths.keys() | sides[1].paths.keys())
     return [_pair(identifier, sides[0], sides[1]) for identifier in ids]
 
 
 def _pair(identifier: str, reference: _Side, degraded: _Side) -> PairOfFiles:
-    problem = ""
-    if identifier in reference.duplicates | degraded.duplicates:
-        problem = "duplicate id"
-    elif identifier not in reference.paths:
-        problem = "no reference"
+    problem = flag = ""
+    if identifier not in reference.paths:
+        problem = "no reference file"
     elif identifier not in degraded.paths:
         problem = "no degraded file"
+    elif identifier in reference.duplicates:
+        problem = "duplicate id in the reference"
+    elif identifier in degraded.duplicates:
+        problem = "duplicate id in the degraded"
+    elif reference.raw_ids[identifier] != degraded.raw_ids[identifier]:
+        flag = "ids differ in their Unicode form"
     return PairOfFiles(
         identifier,
         reference.paths.get(identifier),
         degraded.paths.get(identifier),
         reference.speakers.get(identifier, identifier),
         problem,
+        flag,
     )
 
 
 def _read_side(path: Path) -> _Side:
-    if path.is_dir() and (path / "wav.scp").is_file():
-        speakers = read_table(path / "utt2spk") if (path / "utt2spk").is_file() else {}
-        return _Side(_scp(path / "wav.scp"), frozenset(), speakers)
+    if (path / "wav.scp").is_file():
+        spoken = path / "utt2spk"
+        return _table(path / "wav.scp", read_table(spoken) if spoken.is_file() else {})
     if path.is_dir():
         return _folder(path)
     if path.suffix == ".scp":
-        return _Side(_scp(path), frozenset(), {})
-    if path.is_file():
-        return _Side({path.stem: path}, frozenset(), {})
-    raise DataError(f"{path}: no such folder, list or audio file")
+        return _table(path, {})
+    if not path.is_file():
+        raise DataError(f"{path}: no such folder, list or audio file")
+    if path.suffix.lower() in AUDIO_SUFFIXES:
+        return _side([(path.stem, path)])
+    lines = (key if not value else f"{key} {value}" for _, key, value in table_lines(path))
+    return _side((Path(line).stem, Path(line)) for line in lines)
 
 
-def _scp(path: Path) -> dict[str, Path]:
-    return {key: Path(value) for key, value in read_table(path).items()}
+def _table(path: Path, speakers: dict[str, str]) -> _Side:
+    return _side(((key, Path(value)) for _, key, value in table_lines(path)), speakers)
 
 
 def _folder(folder: Path) -> _Side:
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
-    if not files:
+    """Hidden files are left out: they are what other systems and unfinished copies leave."""
+    found = sorted(p for p in folder.rglob("[!.]*") if p.suffix.lower() in AUDIO_SUFFIXES)
+    if not found:
         raise DataError(f"{folder}: no {' '.join(AUDIO_SUFFIXES)} file there")
-    named = [(path.relative_to(folder).with_suffix("").as_posix(), path) for path in files]
-    counts = Counter(identifier for identifier, _ in named)
-    duplicates = frozenset(identifier for identifier, count in counts.items() if count > 1)
-    return _Side(dict(named), duplicates, {})
+    named = [(path.relative_to(folder).with_suffix("").as_posix(), path) for path in found]
+    return _side(named, {key: key.partition("/")[0] for key, _ in named})
+
+
+def _side(named: Iterable[tuple[str, Path]], speakers: dict[str, str] | None = None) -> _Side:
+    pairs = [(unicodedata.normalize("NFC", key), key, path) for key, path in named]
+    counts = Counter(key for key, _, _ in pairs)
+    return _Side(
+        {key: path for key, _, path in pairs},
+        {key: raw for key, raw, _ in pairs},
+        frozenset(key for key, count in counts.items() if count > 1),
+        {unicodedata.normalize("NFC", key): value for key, value in (speakers or {}).items()},
+    )
+
+
+def _by_file_name(side: _Side) -> _Side:
+    names = {key: key.rpartition("/")[2] for key in side.paths}
+    counts = Counter(names.values())
+    duplicates = {names[key] for key in side.duplicates}
+    return replace(
+        side,
+        paths={name: side.paths[key] for key, name in names.items()},
+        raw_ids={name: side.raw_ids[key].rpartition("/")[2] for key, name in names.items()},
+        duplicates=frozenset(duplicates | {name for name, n in counts.items() if n > 1}),
+        speakers={names[key]: speaker for key, speaker in side.speakers.items() if key in names},
+    )

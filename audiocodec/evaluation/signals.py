@@ -6,7 +6,8 @@ import numpy as np
 
 from audiocodec.audio import resample
 
-MIN_SECONDS = 0.5  # PESQ and STOI are not defined on less speech
+MIN_SECONDS = 0.1  # of a pair: less says nothing about a codec
+MIN_SPEECH = 0.5  # seconds that PESQ and STOI need: they return sentinels for less
 SILENCE = 1e-4  # peak; -80 dBFS
 
 
@@ -33,7 +34,12 @@ class Pair:
         return Pair(reference, degraded, sample_rate)
 
 
-def checked_pair(reference: np.ndarray, degraded: np.ndarray, sample_rate: int) -> Pair:
+def checked_pair(
+    reference: np.ndarray,
+    degraded: np.ndarray,
+    sample_rate: int,
+    min_seconds: float = MIN_SECONDS,
+) -> Pair:
     """The pair over its common length.
 
     Raises:
@@ -46,8 +52,8 @@ def checked_pair(reference: np.ndarray, degraded: np.ndarray, sample_rate: int) 
         if not np.isfinite(signal).all():
             raise MetricFailure(f"{name} has NaN or infinite samples")
     length = min(len(reference), len(degraded))
-    if length < MIN_SECONDS * sample_rate:
-        raise MetricFailure(f"shorter than {MIN_SECONDS} s")
+    if length < min_seconds * sample_rate:
+        raise MetricFailure(f"shorter than {min_seconds} s")
     cut = [np.asarray(signal[:length], dtype=np.float32) for signal in (reference, degraded)]
     for name, signal in zip(("reference", "degraded"), cut, strict=True):
         if np.abs(signal).max() < SILENCE:

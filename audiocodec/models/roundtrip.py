@@ -1,42 +1,75 @@
-"""A model as a system under test: files to codes to files, with what that took."""
+"""A model as a system under test: files to codes to files, with what that took.
+
+Codes and waveforms are kept, and `roundtrip.jsonl` says what has been done: a run that was killed
+goes on where it stopped, and a file that has changed is done anew.
+"""
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 
 from audiocodec.audio import write_waveform
+from audiocodec.codes import read_codes, write_codes
+from audiocodec.errors import AudioError
+from audiocodec.journal import Journal, key_of
 from audiocodec.models.codec import Codec
 from audiocodec.models.transcoder import Transcoder
 from audiocodec.quantization.usage import UsageCounter
 
 
 class RoundTrip:
-    """Encodes and decodes files and keeps count: codes used, seconds of audio and of work."""
+    """Encodes and decodes files and keeps count: codes used, seconds of audio and of work.
 
-    def __init__(self, codec: Codec, num_quantizers: int | None = None) -> None:
-        self.codec, self.num_quantizers = codec, num_quantizers
+    Use it in a `with` block. It writes OUT/codes/ID.npy and OUT/wav/ID.wav.
+    """
+
+    def __init__(self, codec: Codec, folder: Path, num_quantizers: int | None = None) -> None:
+        self.codec, self.folder = codec, folder
+        self.num_quantizers = codec.stages(num_quantizers)
         self.transcoder = Transcoder(codec)
-        self.usage = UsageCounter(codec.codebook_sizes[: num_quantizers or codec.num_quantizers])
+        self.usage = UsageCounter(codec.codebook_sizes[: self.num_quantizers])
         self.audio_seconds = self.work_seconds = 0.0
+        self._journal = Journal(folder / "roundtrip.jsonl")
 
-    def write(self, source: Path, target: Path) -> None:
+    def __enter__(self) -> Self:
+        self._journal.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._journal.__exit__(*error)
+
+    def write(self, identifier: str, source: Path) -> None:
         """Write what the model makes of `source`, at its rate and length, as float WAV.
 
         Float, since clipping and quantising are no part of the system under test.
 
         Raises:
-            AudioError: the source cannot be read.
+            AudioError: the source cannot be read, or the id cannot name a file.
         """
+        if {"", ".", ".."} & set(identifier.split("/")):  # an id is no way out of the folder
+            raise AudioError(f"{source}: its id {identifier!r} cannot name a file")
+        codes_path = self.folder / "codes" / f"{identifier}.npy"
+        target = self.folder / "wav" / f"{identifier}.wav"
+        key = key_of(self.transcoder.model_hash, self.num_quantizers, identifier, source)
+        if not (key in self._journal and codes_path.is_file() and target.is_file()):
+            self._journal.add(key, self._run(source, codes_path, target))
+        took = self._journal[key]
+        self.audio_seconds += took["audio_seconds"]
+        self.work_seconds += took["work_seconds"]
+        codes = read_codes(codes_path).codes.astype("int64")
+        self.usage.update(torch.from_numpy(codes).view(-1, *codes.shape[-2:]))
+
+    def _run(self, source: Path, codes_path: Path, target: Path) -> dict[str, float]:
         sound = self.transcoder.read(source)
         start = time.perf_counter()
         coded = self.transcoder.encode([sound], self.num_quantizers)
         decoded = self.transcoder.decode(coded)[0]
-        self.work_seconds += time.perf_counter() - start
-        self.audio_seconds += sound.duration
-        self.usage.update(torch.from_numpy(coded[0].codes.astype("int64")).unsqueeze(0))
+        work = time.perf_counter() - start
+        write_codes(codes_path, coded[0].codes, coded[0].metadata)
         write_waveform(target, decoded.restored(), sound.info.sample_rate, subtype="FLOAT")
+        return {"audio_seconds": sound.duration, "work_seconds": work}
 
     def facts(self) -> dict[str, Any]:
         """Model, hash, nominal and entropy bitrate (bits/s), usage and speed."""
@@ -44,9 +77,11 @@ class RoundTrip:
         return {
             "model": self.codec.name,
             "model_hash": self.transcoder.model_hash,
-            "num_quantizers": len(stages),
-            "bitrate": self.codec.bitrate(len(stages)),
+            "num_quantizers": self.num_quantizers,
+            "bitrate": self.codec.bitrate(self.num_quantizers),
             "entropy_bitrate": self.codec.frame_rate * sum(stage.entropy for stage in stages),
             **self.usage.summary_scalars(),
             "times_real_time": self.audio_seconds / max(self.work_seconds, 1e-9),
+            "threads": torch.get_num_threads(),
+            "device": str(self.codec.device),
         }

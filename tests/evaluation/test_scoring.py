@@ -1,135 +1,209 @@
 import json
-import os
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import troubles
 
 from audiocodec.cli.main import main
-from audiocodec.evaluation import scoring
-from audiocodec.evaluation.metrics import METRICS, Metric, MetricFailure
+from audiocodec.errors import CodecError, DataError
+from audiocodec.evaluation.metrics import Metric, select
 from audiocodec.evaluation.pairs import PairOfFiles, pair_files
-from audiocodec.evaluation.scoring import score_pairs
+from audiocodec.evaluation.pool import map_unordered
+from audiocodec.evaluation.results import read_utterances
+from audiocodec.evaluation.scoring import Scoring, score_pairs
+from audiocodec.journal import Journal
 
 RATE = 24_000
+GOOD = 17
 
 
 @pytest.fixture
 def folders(tmp_path: Path, speech: np.ndarray) -> tuple[Path, Path]:
-    """Reference and degraded files: good ones, and one of each kind of trouble."""
+    """30 pairs: 17 good ones and one of each of 13 troubles."""
     reference, degraded = tmp_path / "reference", tmp_path / "degraded"
     reference.mkdir()
     degraded.mkdir()
     noise = 0.01 * np.random.default_rng(0).standard_normal(len(speech))
+    broken = np.where(np.arange(len(speech)) == 100, np.nan, speech)
 
     def write(name: str, ref: np.ndarray, deg: np.ndarray | None, rate: int = RATE) -> None:
         soundfile.write(reference / f"{name}.wav", ref, RATE, subtype="FLOAT")
         if deg is not None:
-            soundfile.write(degraded / f"{name}.wav", deg, rate, subtype="FLOAT")
+            deg_name = unicodedata.normalize("NFD", name)  # as some file systems store it
+            soundfile.write(degraded / f"{deg_name}.wav", deg, rate, subtype="FLOAT")
 
-    for name in ("good_1", "good_2", "naïve ñandú"):
-        write(name, speech, speech + noise)
+    for number in range(GOOD):
+        write(f"good_{number:02}", speech, speech + noise * (1 + number))
     write("missing", speech, None)
     write("empty", speech, speech[:0])
+    write("corrupt", speech, None)
+    (degraded / "corrupt.wav").write_bytes(b"not audio at all")
     write("silent_reference", 0 * speech, speech)
     write("silent_degraded", speech, 0 * speech)
-    write("short", speech[: RATE // 20], speech[: RATE // 20])
-    write("nan", speech, np.where(np.arange(len(speech)) == 100, np.nan, speech))
-    write("inf", speech, np.where(np.arange(len(speech)) == 100, np.inf, speech))
+    write("50_ms", speech[: RATE // 20], speech[: RATE // 20])
+    write("nan", speech, broken)
+    write("inf", speech, np.where(np.isnan(broken), np.inf, broken))
     write("half_rate", speech, (speech + noise)[::2], RATE // 2)
-    write("cut", speech, (speech + noise)[: -int(0.03 * RATE)])
+    write("30_ms_shorter", speech, (speech + noise)[: -int(0.03 * RATE)])
     write("stereo", speech, np.stack([speech + noise, speech + noise], 1))
     write("duplicate", speech, speech)
     soundfile.write(degraded / "duplicate.flac", speech, RATE)
-    write("corrupt", speech, None)
-    (degraded / "corrupt.wav").write_bytes(b"not audio at all")
+    write("naïve ñandú", speech, speech + noise)
     return reference, degraded
 
 
-def test_every_trouble_has_a_named_reason_and_means_are_over_the_rest(folders, tmp_path, capsys):
-    reference, degraded = folders
-    options = ["--reference", str(reference), "--degraded", str(degraded), "--jobs", "1"]
-    code = main(["evaluate", *options, "--output", str(tmp_path / "out"), "--metrics", "stoi"])
-    assert code == 3
-    table = pd.read_csv(tmp_path / "out/utterances.csv", keep_default_na=False).set_index("id")
-    reasons = {
-        "missing": "no degraded file",
-        "empty": "samples",
-        "silent_reference": "reference is silent",
-        "silent_degraded": "degraded is silent",
-        "short": "shorter",
-        "nan": "NaN",
-        "inf": "infinite",
-        "duplicate": "duplicate id",
-        "corrupt": "not readable",
-    }
-    for identifier, reason in reasons.items():
-        assert reason in table.loc[identifier, "reason"], identifier
-        assert table.loc[identifier, "stoi"] == ""
-    scored = table[table["reason"] == ""]
-    assert set(scored.index) == {"good_1", "good_2", "naïve ñandú", "half_rate", "cut", "stereo"}
-    assert "12000 Hz" in table.loc["half_rate", "flags"]
-    assert "length differs" in table.loc["cut", "flags"]
-    assert "channels" in table.loc["stereo", "flags"]
-    summary = json.loads((tmp_path / "out/summary.json").read_text())
-    stoi = summary["metrics"]["stoi"]
-    assert (stoi["n_ok"], stoi["n_failed"]) == (6, 9)
-    assert stoi["mean"] == pytest.approx(scored["stoi"].astype(float).mean(), abs=1e-5)
-    assert "9 of 15" in capsys.readouterr().err
+REASONS = {
+    "missing": "no degraded file",
+    "empty": "has no samples",
+    "corrupt": "not readable as audio",
+    "silent_reference": "reference is silent (stoi, si_sdr)",
+    "silent_degraded": "degraded is silent (stoi, si_sdr)",
+    "50_ms": "shorter than 0.5 s (stoi); shorter than 0.1 s (si_sdr)",
+    "nan": "NaN or infinite sample at 100",
+    "inf": "NaN or infinite sample at 100",
+    "duplicate": "duplicate id in the degraded",
+}
+FLAGS = {
+    "half_rate": "degraded at 12000 Hz, resampled",
+    "30_ms_shorter": "length differs",
+    "stereo": "channels averaged",
+    "naïve ñandú": "ids differ in their Unicode form",
+}
 
 
-def test_processes_and_order_do_not_change_the_rows(folders, tmp_path):
-    pairs = pair_files(*folders)
-    alone = score_pairs(pairs, ["stoi", "si_sdr"], tmp_path / "one.jsonl", jobs=1)
-    many = score_pairs(pairs[::-1], ["stoi", "si_sdr"], tmp_path / "two.jsonl", jobs=2)
-    assert alone == many[::-1]
-
-
-def test_finished_rows_are_not_scored_again(folders, tmp_path, monkeypatch):
-    pairs, journal = pair_files(*folders), tmp_path / "journal.jsonl"
-    rows = score_pairs(pairs, ["si_sdr"], journal, jobs=1)
-    lines = journal.read_text().splitlines(keepends=True)
-    journal.write_text("".join(lines[:5]) + lines[5][:20])  # killed while writing the sixth row
-    scored = []
-    original = scoring.score_pair
-    monkeypatch.setattr(
-        scoring,
-        "score_pair",
-        lambda pair, metrics: (scored.append(pair.id), original(pair, metrics))[1],
-    )
-    assert score_pairs(pairs, ["si_sdr"], journal, jobs=1) == rows
-    assert len(scored) == len(pairs) - 5
-
-
-def test_a_changed_file_is_scored_again(folders, tmp_path):
-    journal = tmp_path / "journal.jsonl"
-    pair = PairOfFiles("x", folders[0] / "good_1.wav", folders[1] / "good_1.wav", "s")
-    score_pairs([pair], ["si_sdr"], journal, jobs=1)
-    soundfile.write(pair.degraded, soundfile.read(pair.reference)[0], RATE, subtype="FLOAT")
-    assert score_pairs([pair], ["si_sdr"], journal, jobs=1)[0]["si_sdr"] > 99.9
-
-
-def crash(reference: np.ndarray, degraded: np.ndarray, sample_rate: int) -> float:
-    """A metric that kills its process when the signals are identical."""
-    if np.array_equal(reference, degraded):
-        os._exit(1)
-    raise MetricFailure("survived")
-
-
-def test_a_crashed_process_costs_one_row(tmp_path, speech, monkeypatch):
-    monkeypatch.setitem(METRICS, "crash", Metric(crash, 0))
-    monkeypatch.setattr(
-        scoring, "get_context", lambda _: __import__("multiprocessing").get_context("fork")
-    )
-    for name, signal in (("same", speech), ("other", 0.5 * speech)):
-        soundfile.write(tmp_path / f"{name}.wav", signal, RATE, subtype="FLOAT")
-    same, other = tmp_path / "same.wav", tmp_path / "other.wav"
-    pairs = [PairOfFiles("a", same, other, "s"), PairOfFiles("b", same, same, "s")]
-    rows = score_pairs([*pairs, PairOfFiles("c", other, same, "s")], ["crash"], tmp_path / "j", 2)
-    assert [row["reason"] for row in rows] == [
-        "crash: survived",
-        "the scoring process crashed",
-        "crash: survived",
+def test_every_trouble_has_a_name_and_means_are_over_the_rest(folders, tmp_path, capsys):
+    sides = ["--reference", str(folders[0]), "--degraded", str(folders[1])]
+    options = [
+        "--output",
+        str(tmp_path / "out"),
+        "--metrics",
+        "stoi,si_sdr",
+        "--jobs",
+        "2",
+        "--no-report",
     ]
+    assert main(["evaluate", *sides, *options]) == 3
+    table = read_utterances(tmp_path / "out")
+    assert len(table) == 30 and len(REASONS) + len(FLAGS) == 13
+    for identifier, reason in REASONS.items():
+        assert reason in table.loc[identifier, "reason"], identifier
+        assert table.loc[identifier, ["stoi", "si_sdr"]].isna().all()
+    for identifier, flag in FLAGS.items():
+        assert table.loc[identifier, "flags"] == flag
+    scored = table[table["reason"] == ""]
+    assert set(scored.index) == {f"good_{n:02}" for n in range(GOOD)} | FLAGS.keys()
+    assert (scored.drop(index=FLAGS)["flags"] == "").all()
+    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    for name in ("stoi", "si_sdr"):
+        values = summary["metrics"][name]
+        assert (values["n_ok"], values["n_failed"]) == (21, 9)
+        assert values["mean"] == pytest.approx(scored[name].mean(), rel=1e-5)
+    assert (summary["n_failed"], summary["n_flagged"]) == (9, 4)
+    errors = capsys.readouterr().err
+    assert all(f"codec: {identifier}: " in errors for identifier in REASONS)
+    assert "9 of 30 utterances could not be scored" in errors
+    parquet = pd.read_parquet(tmp_path / "out/utterances.parquet").set_index("id")
+    assert np.allclose(parquet["stoi"], table["stoi"], rtol=1e-5, equal_nan=True)
+
+
+def test_the_table_is_the_same_from_one_process_or_four(folders, tmp_path):
+    tables = []
+    for jobs in ("1", "4"):
+        sides = ["--reference", str(folders[0]), "--degraded", str(folders[1])]
+        options = ["--metrics", "stoi,estoi,si_sdr", "--jobs", jobs, "--no-report"]
+        main(["evaluate", *sides, *options, "--output", str(tmp_path / jobs)])
+        tables.append((tmp_path / jobs / "utterances.csv").read_bytes())
+    assert tables[0] == tables[1]
+
+
+def test_the_order_of_pairs_does_not_change_their_rows(folders, tmp_path):
+    pairs, scoring = pair_files(*folders), Scoring(select(["si_sdr"])[0])
+    forwards = score_pairs(pairs, scoring, tmp_path / "one.jsonl")
+    backwards = score_pairs(pairs[::-1], scoring, tmp_path / "two.jsonl")
+    assert forwards == backwards[::-1]
+
+
+def test_finished_rows_are_not_scored_again_and_a_torn_line_is(folders, tmp_path):
+    pairs, journal = pair_files(*folders), tmp_path / "scores.jsonl"
+    scoring = Scoring(select(["si_sdr"])[0])
+    rows = score_pairs(pairs, scoring, journal)
+    lines = journal.read_text().splitlines(keepends=True)
+    kept = "".join(lines[:5])
+    journal.write_text(kept + lines[5][:20])  # killed while it wrote the sixth row
+    assert score_pairs(pairs, scoring, journal) == rows
+    again = journal.read_text()
+    assert again.startswith(kept)
+    assert len([line for line in again.splitlines()[5:] if line.endswith("}")]) == 25
+
+
+def test_what_changes_a_score_is_scored_again(folders, tmp_path, monkeypatch):
+    journal = tmp_path / "scores.jsonl"
+    pair = PairOfFiles("x", folders[0] / "good_01.wav", folders[1] / "good_01.wav", "s")
+    scoring = Scoring(select(["si_sdr"])[0], settings={"pesq": "0.0.4"})
+
+    def lines() -> int:
+        return len([line for line in journal.read_text().splitlines() if line])
+
+    noisy = score_pairs([pair], scoring, journal)[0]["si_sdr"]
+    score_pairs([pair], scoring, journal)
+    assert lines() == 1
+    soundfile.write(pair.degraded, soundfile.read(pair.reference)[0], RATE, subtype="FLOAT")
+    assert score_pairs([pair], scoring, journal)[0]["si_sdr"] > 99.9 > noisy
+    score_pairs([pair], Scoring(scoring.metrics, settings={"pesq": "0.0.5"}), journal)
+    score_pairs([pair], Scoring(select(["si_sdr", "snr"])[0], settings=scoring.settings), journal)
+    assert lines() == 4
+
+
+@pytest.mark.parametrize(
+    ("metric", "reason"),
+    [
+        (troubles.crash, "crashed its process (exit code 3)"),
+        (troubles.hang, "took longer than 2 s"),
+    ],
+)
+def test_a_process_that_crashes_or_hangs_costs_one_row(metric, reason, tmp_path, speech):
+    for name, gain in (("same", 1), ("other", 0.5)):
+        soundfile.write(tmp_path / f"{name}.wav", gain * speech[:RATE], RATE, subtype="FLOAT")
+    same, other = tmp_path / "same.wav", tmp_path / "other.wav"
+    pairs = [PairOfFiles(str(n), same, same if n == 2 else other, "s") for n in range(6)]
+    scoring = Scoring({"trouble": Metric(metric, 0)}, jobs=2, timeout=2)
+    rows = score_pairs(pairs, scoring, tmp_path / "scores.jsonl")
+    assert [row["reason"] for row in rows] == ["", "", reason, "", "", ""]
+    assert [row.get("trouble") for row in rows] == [1.0, 1.0, None, 1.0, 1.0, 1.0]
+    assert rows == score_pairs(pairs, scoring, tmp_path / "scores.jsonl")
+
+
+@pytest.mark.slow  # a process that dies with a lock is noticed after a minute
+def test_a_process_that_is_killed_from_outside_is_replaced():
+    results = dict(map_unordered(troubles.kill_another, range(8), 2, 60, preload="troubles"))
+    assert set(results) == set(range(8))
+    assert sum(isinstance(result, Exception) for result in results.values()) <= 1
+
+
+def test_what_no_item_can_do_stops_the_run_at_once():
+    with pytest.raises(CodecError, match="no use"):
+        list(map_unordered(troubles.useless, range(8), 2, 60, preload="troubles"))
+
+
+def test_two_runs_do_not_write_one_journal(tmp_path):
+    with (
+        Journal(tmp_path / "scores.jsonl"),
+        pytest.raises(DataError, match="another process"),
+        Journal(tmp_path / "scores.jsonl"),
+    ):
+        pass
+
+
+def test_ids_that_look_like_numbers_or_nothing_stay_text(tmp_path, speech):
+    for side in ("ref", "deg"):
+        (tmp_path / side).mkdir()
+        for name in ("nan", "007", 'say "a", b'):
+            soundfile.write(tmp_path / side / f"{name}.wav", speech[:RATE], RATE)
+    sides = ["--reference", str(tmp_path / "ref"), "--degraded", str(tmp_path / "deg")]
+    options = ["--output", str(tmp_path / "out"), "--metrics", "snr", "--no-report"]
+    assert main(["evaluate", *sides, *options]) == 0
+    assert list(read_utterances(tmp_path / "out").index) == ["007", "nan", 'say "a", b']

@@ -1,7 +1,6 @@
 """How a system changes time and level: PESQ forgives both, STOI and SI-SDR do not forgive delay."""
 
 import numpy as np
-from scipy.signal import correlate, correlation_lags
 
 from audiocodec.evaluation.signals import checked_pair
 
@@ -10,7 +9,12 @@ FULL_SCALE = 1 - 2**-15
 
 
 def delay_ms(reference: np.ndarray, degraded: np.ndarray, sample_rate: int) -> float:
-    """Delay of the degraded signal in ms: the peak of the cross-correlation within 0.5 s."""
+    """Delay of the degraded signal in ms: the peak of the cross-correlation within 0.5 s.
+
+    Of its magnitude, so that inverted polarity does not matter.
+    """
+    from scipy.signal import correlate, correlation_lags
+
     pair = checked_pair(reference, degraded, sample_rate)
     correlation = correlate(pair.degraded, pair.reference, method="fft")
     lags = correlation_lags(len(pair.degraded), len(pair.reference))

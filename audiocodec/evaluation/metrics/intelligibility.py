@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 
-from audiocodec.evaluation.signals import MetricFailure, checked_pair
+from audiocodec.evaluation.signals import MIN_SPEECH, MetricFailure, checked_pair
 
 _TOO_SHORT = 1e-5  # what pystoi returns, with a warning, for fewer than 30 frames of speech
 
@@ -25,9 +25,9 @@ def estoi(reference: np.ndarray, degraded: np.ndarray, sample_rate: int) -> floa
 def _stoi(
     reference: np.ndarray, degraded: np.ndarray, sample_rate: int, *, extended: bool
 ) -> float:
-    import pystoi  # imports scipy.signal; only scoring needs it
+    import pystoi  # only scoring needs it
 
-    pair = checked_pair(reference, degraded, sample_rate)
+    pair = checked_pair(reference, degraded, sample_rate, MIN_SPEECH)
     state = np.random.get_state()
     np.random.seed(0)  # ESTOI adds noise from the global generator
     try:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from audiocodec.evaluation.signals import MetricFailure, checked_pair
+from audiocodec.evaluation.signals import MIN_SPEECH, MetricFailure, checked_pair
 
 
 def pesq_wb(reference: np.ndarray, degraded: np.ndarray, sample_rate: int) -> float:
@@ -20,7 +20,7 @@ def _pesq(
 ) -> float:
     import pesq  # a compiled module; only scoring needs it
 
-    pair = checked_pair(reference, degraded, sample_rate).at(rate)
+    pair = checked_pair(reference, degraded, sample_rate, MIN_SPEECH).at(rate)
     try:
         score = float(pesq.pesq(rate, pair.reference, pair.degraded, mode))
     except pesq.NoUtterancesError:

@@ -1,14 +1,27 @@
-"""Fundamental frequency by pYIN (Mauch and Dixon 2014, in librosa); slow, so not a default."""
+"""Fundamental frequency by CREPE (Kim et al. 2018, in torchcrepe), else by pYIN (in librosa).
 
+CREPE with the settings of published V/UV F1 scores: full model, 50 to 550 Hz, frames of 10 ms,
+voiced where periodicity is above 0.21 and the level above -60 dB. Slow, so not a default.
+"""
+
+import importlib.util
 from functools import lru_cache
 
-import librosa
 import numpy as np
 
-from audiocodec.evaluation.signals import MetricFailure, Pair, checked_pair
+from audiocodec.evaluation.signals import MetricFailure, checked_pair
 
-RATE, LOW, HIGH = 16_000, 50.0, 550.0  # Hz
-FRAME, HOP = 1024, 160
+RATE, HOP = 16_000, 160  # Hz, samples
+LOW, HIGH = 50.0, 550.0  # Hz
+PERIODICITY, SILENCE_DB = 0.21, -60.0
+PYIN_FRAME = 1024  # samples
+
+Track = tuple[np.ndarray, np.ndarray]  # F0 in Hz and whether voiced, (frames,) each
+
+
+def backend() -> str:
+    """The library that finds pitch here, the better one if it is installed."""
+    return "torchcrepe" if importlib.util.find_spec("torchcrepe") else "librosa.pyin"
 
 
 def f0_rmse_cents(reference: np.ndarray, degraded: np.ndarray, sample_rate: int) -> float:
@@ -29,21 +42,35 @@ def voicing_f1(reference: np.ndarray, degraded: np.ndarray, sample_rate: int) ->
     return 2 * hits / float(real.sum() + fake.sum())
 
 
-def _tracks(
-    reference: np.ndarray, degraded: np.ndarray, sample_rate: int
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    pair: Pair = checked_pair(reference, degraded, sample_rate).at(RATE)
-    return [_track(signal.tobytes()) for signal in (pair.reference, pair.degraded)]
+def _tracks(reference: np.ndarray, degraded: np.ndarray, sample_rate: int) -> list[Track]:
+    pair = checked_pair(reference, degraded, sample_rate).at(RATE)
+    name = backend()
+    return [_track(signal.tobytes(), name) for signal in (pair.reference, pair.degraded)]
 
 
 @lru_cache(maxsize=2)  # both metrics of a pair ask for the same tracks
-def _track(samples: bytes) -> tuple[np.ndarray, np.ndarray]:
+def _track(samples: bytes, name: str) -> Track:
+    signal = np.frombuffer(samples, dtype=np.float32)
+    return _crepe(signal) if name == "torchcrepe" else _pyin(signal)
+
+
+def _crepe(signal: np.ndarray) -> Track:
+    import torch
+    import torchcrepe
+
+    audio = torch.tensor(signal).unsqueeze(0)
+    with torch.inference_mode():
+        f0, periodicity = torchcrepe.predict(
+            audio, RATE, HOP, LOW, HIGH, model="full", batch_size=256, return_periodicity=True
+        )
+        loud = torchcrepe.threshold.Silence(SILENCE_DB)(periodicity, audio, RATE, HOP)
+    return f0[0].numpy(), (loud[0] > PERIODICITY).numpy()
+
+
+def _pyin(signal: np.ndarray) -> Track:
+    import librosa
+
     f0, voiced, _ = librosa.pyin(
-        np.frombuffer(samples, dtype=np.float32),
-        fmin=LOW,
-        fmax=HIGH,
-        sr=RATE,
-        frame_length=FRAME,
-        hop_length=HOP,
+        signal, fmin=LOW, fmax=HIGH, sr=RATE, frame_length=PYIN_FRAME, hop_length=HOP
     )
     return f0, voiced

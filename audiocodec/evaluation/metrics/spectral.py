@@ -1,8 +1,10 @@
-"""Distances of spectra; smaller is better, 0 for identical signals."""
+"""Distances of spectra; smaller is better, 0 for identical signals.
+
+librosa compiles for seconds when it is first used, so it is imported where it is used.
+"""
 
 import math
 
-import librosa
 import numpy as np
 
 from audiocodec.evaluation.signals import Pair, checked_pair
@@ -36,6 +38,8 @@ def log_spectral_distance(reference: np.ndarray, degraded: np.ndarray, sample_ra
 
 def mel_cepstral_distortion(reference: np.ndarray, degraded: np.ndarray, sample_rate: int) -> float:
     """MCD in dB (Kubichek 1993), frame by frame: codecs keep time, so nothing is warped."""
+    import librosa
+
     pair = checked_pair(reference, degraded, sample_rate)
     real, fake = (
         librosa.feature.mfcc(S=mel, n_mfcc=CEPSTRA + 1, norm="ortho")[1:]
@@ -46,6 +50,8 @@ def mel_cepstral_distortion(reference: np.ndarray, degraded: np.ndarray, sample_
 
 
 def _log_mels(pair: Pair, n_fft: int, bands: int) -> list[np.ndarray]:
+    import librosa
+
     filters = librosa.filters.mel(sr=pair.sample_rate, n_fft=n_fft, n_mels=bands)
     scale = 1 / filters.sum(axis=1, keepdims=True).clip(min=1e-9)  # each band averages its bins
     return [
@@ -56,6 +62,8 @@ def _log_mels(pair: Pair, n_fft: int, bands: int) -> list[np.ndarray]:
 
 def _magnitudes(signal: np.ndarray, n_fft: int) -> np.ndarray:
     """(bins, frames); a full-scale sine has magnitude 1."""
+    import librosa
+
     return np.abs(librosa.stft(signal, n_fft=n_fft, hop_length=n_fft // 4)) * (4 / n_fft)
 
 

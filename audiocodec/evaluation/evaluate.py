@@ -1,0 +1,97 @@
+"""One evaluation, from two sides of audio to the files in OUT: what `codec evaluate` calls."""
+
+import hashlib
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from audiocodec.audio import RESAMPLER
+from audiocodec.environment import commit, environment
+from audiocodec.evaluation.metrics import DEFAULT, select
+from audiocodec.evaluation.metrics.pitch import backend
+from audiocodec.evaluation.pairs import pair_files
+from audiocodec.evaluation.report import write_report
+from audiocodec.evaluation.results import write_results
+from audiocodec.evaluation.scoring import TIMEOUT, Row, Scoring, score_pairs
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to measure and how to go about it."""
+
+    metrics: Sequence[str] = DEFAULT
+    metric_files: Mapping[str, str] = field(default_factory=dict)  # file key -> path
+    jobs: int = 1
+    timeout: float = TIMEOUT  # seconds for one pair
+    report: bool = True  # write report.html
+    progress: bool = False
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """`absent`: the metrics that were asked for and lack a file."""
+
+    summary: dict[str, Any]
+    rows: list[Row]
+    absent: list[str]
+
+
+def evaluate(
+    reference: str | Path,
+    degraded: str | Path,
+    output: str | Path,
+    options: Options | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> Evaluation:
+    """Score `degraded` against `reference` (see `pair_files`) and write all files to `output`.
+
+    Args:
+        facts: about the system, to be stamped: `name`, `bitrate` (bits/s), ...
+
+    Raises:
+        ConfigError: an unknown metric, or one whose local file cannot be used.
+        DataError: a side is missing or empty, or `output` is in use.
+    """
+    options, output = options or Options(), Path(output)
+    metrics, absent = select(options.metrics, options.metric_files)
+    machine = environment()
+    settings = _settings(options.metric_files, metrics) | {"versions": machine["versions"]}
+    scoring = Scoring(metrics, options.jobs, options.timeout, settings, options.progress)
+    rows = score_pairs(pair_files(reference, degraded), scoring, output / "scores.jsonl")
+    stamp = {
+        **(facts or {}),
+        "reference": str(reference),
+        "degraded": str(degraded),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "commit": commit(),
+        **machine,
+        **settings,
+    }
+    summary = write_results(output, rows, list(metrics), stamp)
+    if options.report:
+        write_report([output], output / "report.html")
+    return Evaluation(summary, rows, absent)
+
+
+def _settings(files: Mapping[str, str], metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """What changes a score beside the audio and the versions of libraries."""
+    settings: dict[str, Any] = {
+        "resampler": RESAMPLER,
+        "rates": "PESQ-wb at 16 kHz, PESQ-nb at 8 kHz, pitch and learned metrics at 16 kHz, the "
+        "others at the reference's rate (STOI resamples to 10 kHz)",
+        "clipping": "none before scoring",
+    }
+    if {"f0_rmse", "voicing_f1"} & metrics.keys():
+        settings["pitch"] = backend()
+    if files:
+        settings["metric_files"] = {key: _named_digest(file) for key, file in files.items()}
+    return settings
+
+
+def _named_digest(file: str) -> str:
+    path = Path(file) if Path(file).is_file() else Path(file.rpartition(":")[0])
+    with open(path, "rb") as content:
+        return f"{file} sha256 {hashlib.file_digest(content, 'sha256').hexdigest()[:16]}"

@@ -8,12 +8,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: tiny models lose 
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from audiocodec import config as configuration
 from audiocodec.audio import read_waveform
 from audiocodec.models.bundle import save_codec
 from audiocodec.models.codec import Codec
 from audiocodec.models.config import CodecConfig
+
+# Properties are seeded like every other test; the slow ones search anew each time.
+settings.register_profile("seeded", derandomize=True, deadline=None)
+settings.load_profile("seeded")
 
 SAMPLES = Path(__file__).parent.parent / "audiocodec" / "assets" / "speech_samples"
 

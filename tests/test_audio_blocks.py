@@ -22,7 +22,7 @@ def noise(*shape: int) -> np.ndarray:
     return (0.1 * np.random.default_rng(0).standard_normal(shape)).astype(np.float32)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rates=st.tuples(st.sampled_from(RATES), st.sampled_from(RATES)),
     num_samples=st.integers(1, 20_000),

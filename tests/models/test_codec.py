@@ -1,5 +1,7 @@
 """The codec's promises about lengths, batches, blocks and bad input."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -185,3 +187,17 @@ def test_more_samples_than_the_codes_hold_are_refused(tiny_codec: Codec) -> None
     for num_samples in (0, -5, 4 * 320 + 1):
         with pytest.raises(CodeFileError, match="num_samples"):
             tiny_codec.decode(codes, num_samples=num_samples)
+
+
+@pytest.mark.gpu
+def test_an_accelerator_gives_the_same_codes(codec: Codec) -> None:
+    waveform = noise(3, 24_001)
+    there = copy.deepcopy(codec).to("cuda")
+    codes = there.encode(waveform)
+    assert codes.device.type == "cuda"
+    assert torch.equal(codes.cpu(), codec.encode(waveform))
+    decoded = there.decode(codes, num_samples=24_001).cpu()
+    torch.testing.assert_close(decoded, codec.decode(codes.cpu(), 24_001), rtol=0, atol=1e-4)
+    encoder = there.stream_encoder()
+    pieces = [encoder.push(piece) for piece in waveform[0].split(1_000)]
+    assert torch.equal(torch.cat([*pieces, encoder.flush()], dim=-1), codes[0])

@@ -198,6 +198,8 @@ def test_an_accelerator_gives_the_same_codes(codec: Codec) -> None:
     assert torch.equal(codes.cpu(), codec.encode(waveform))
     decoded = there.decode(codes, num_samples=24_001).cpu()
     torch.testing.assert_close(decoded, codec.decode(codes.cpu(), 24_001), rtol=0, atol=1e-4)
+    if not codec.encoder.causal:
+        return
     encoder = there.stream_encoder()
     pieces = [encoder.push(piece) for piece in waveform[0].split(1_000)]
     assert torch.equal(torch.cat([*pieces, encoder.flush()], dim=-1), codes[0])

@@ -3,6 +3,7 @@
 make bench
 """
 
+import os
 import shlex
 import subprocess
 import sys
@@ -26,7 +27,8 @@ def main() -> None:
     sections = [
         "# Benchmarks",
         "Written by `make bench`; ratios within one run mean more than the figures themselves, "
-        "which are of the machine named in each block.",
+        "which are of the machine named in each block. Other work on it (load average at the "
+        f"start {os.getloadavg()[0]:.1f}) spoils what is measured in wall time.",
     ]
     for question, command in QUESTIONS.items():
         print(command, file=sys.stderr)

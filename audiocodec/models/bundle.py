@@ -1,5 +1,6 @@
 """Model folders: `config.yaml` and `codec.safetensors` are all that a codec is. No pickle."""
 
+import zlib
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ from audiocodec.models.codec import Codec
 from audiocodec.models.config import CodecConfig
 from audiocodec.models.folders import CONFIG_FILE, DEFAULT_MODEL, WEIGHTS_FILE, model_folder
 
-BASIS_KEY = "basis_digest"  # in the header of the weights file
+BASIS_KEY, CHECKSUM_KEY = "basis_digest", "checksum"  # in the header of the weights file
 
 
 def load_codec(path_or_name: str | Path = DEFAULT_MODEL, device: str = "cpu") -> Codec:
@@ -30,10 +31,17 @@ def load_codec(path_or_name: str | Path = DEFAULT_MODEL, device: str = "cpu") ->
     try:
         tensors = load_file(folder / WEIGHTS_FILE)
         with safe_open(folder / WEIGHTS_FILE, "pt") as file:
-            basis = (file.metadata() or {}).get(BASIS_KEY)
+            header = file.metadata() or {}
+        text = (folder / CONFIG_FILE).read_text(encoding="utf-8")
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{folder / WEIGHTS_FILE}: not readable as safetensors: {error}") from None
+    if header.get(CHECKSUM_KEY) not in (None, _checksum(text, tensors)):
+        raise ModelError(
+            f"{folder}: {CONFIG_FILE} and {WEIGHTS_FILE} are not as they were saved together; "
+            "one of them is damaged or was changed"
+        )
     codec = Codec(config, name=folder.resolve().name)
+    basis = header.get(BASIS_KEY)
     if basis not in (None, codec.quantizer.basis_digest):
         raise ModelError(
             f"{folder}: its codebooks were made from basis {basis}, but {CONFIG_FILE} gives "
@@ -62,8 +70,18 @@ def write_model(codec: Codec, folder: Path, dtype: torch.dtype = torch.float32) 
     }
     # What a seed gives is not stored, but what it must give is.
     basis = codec.quantizer.basis_digest
-    metadata = None if basis is None else {BASIS_KEY: basis}
-    save_file(tensors, folder / WEIGHTS_FILE, metadata)
+    header = {CHECKSUM_KEY: _checksum(text, tensors)}
+    header |= {} if basis is None else {BASIS_KEY: basis}
+    save_file(tensors, folder / WEIGHTS_FILE, header)
+
+
+def _checksum(config: str, tensors: dict[str, torch.Tensor]) -> str:
+    """CRC-32 of the configuration and of all weights: damage must not pass as another model."""
+    crc = zlib.crc32(config.encode())
+    for name, tensor in sorted(tensors.items()):
+        crc = zlib.crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), crc)
+        crc = zlib.crc32(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data, crc)
+    return f"{crc:08x}"
 
 
 def save_codec(codec: Codec, folder: str | Path, half: bool = False) -> None:

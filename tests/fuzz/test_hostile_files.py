@@ -82,11 +82,13 @@ def read_table_file(data: bytes, path: Path) -> None:
     read_tables(path.parent)
 
 
-def read_model(data: bytes, path: Path) -> None:
-    path.with_name("codec.safetensors").write_bytes(data)
-    config = (FOLDER / "model" / "config.yaml").read_bytes()
-    path.with_name("config.yaml").write_bytes(config)
-    load_codec(path.parent)
+def load_model(name: str) -> Callable[[bytes, Path], None]:
+    def load(data: bytes, path: Path) -> None:
+        for file in (FOLDER / "model").iterdir():
+            path.with_name(file.name).write_bytes(data if file.name == name else file.read_bytes())
+        load_codec(path.parent)
+
+    return load
 
 
 def same(data: bytes) -> bytes:
@@ -117,7 +119,12 @@ TYPES: dict[str, tuple[Callable[[Path], bytes], Callable[[bytes, Path], None], o
     "tables": (tables, read_table_file, same),
     "weights": (
         lambda folder: (FOLDER / "model" / "codec.safetensors").read_bytes(),
-        read_model,
+        load_model("codec.safetensors"),
+        same,
+    ),
+    "config": (
+        lambda folder: (FOLDER / "model" / "config.yaml").read_bytes(),
+        load_model("config.yaml"),
         same,
     ),
     "wav": (lambda folder: audio(folder, "a.wav"), read_audio, same),

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", required=True, metavar="M", help="folder of the model")
     parser.add_argument(
-        "--classes", type=positive, default=64, metavar="N", help="contexts (default: 64)"
+        "--classes", type=positive, default=32, metavar="N", help="contexts (default: 32)"
     )
 
 

@@ -12,7 +12,7 @@ _ITERATIONS = 15
 
 
 def fit_tables(
-    sequences: Sequence[np.ndarray], codebook_sizes: Sequence[int], num_classes: int = 64
+    sequences: Sequence[np.ndarray], codebook_sizes: Sequence[int], num_classes: int = 32
 ) -> EntropyTables:
     """Tables for codes like `sequences`, each (num_quantizers, frames).
 

@@ -1,6 +1,7 @@
 """Shared fixtures: small untrained models and the shipped speech. No test reads anything else."""
 
 import os
+import signal
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: tiny models lose time to threads
@@ -15,6 +16,9 @@ from audiocodec.audio import read_waveform
 from audiocodec.models.bundle import save_codec
 from audiocodec.models.codec import Codec
 from audiocodec.models.config import CodecConfig
+
+# What a shell starts in its background ignores SIGINT, and so would all processes of the tests.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Properties are seeded like every other test; the slow ones search anew each time.
 settings.register_profile("seeded", derandomize=True, deadline=None)

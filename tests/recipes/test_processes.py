@@ -13,16 +13,8 @@ PROCESSES = Path(__file__).parents[2] / "recipes" / "launch" / "processes.sh"
 def start(folder: Path, count: int, script: str, grace: int = 60) -> "subprocess.Popen[bytes]":
     command = [str(PROCESSES), str(count), "bash", "-c", script]
     return subprocess.Popen(
-        command,
-        cwd=folder,
-        env={"PATH": "/usr/bin:/bin", "GRACE_SECONDS": str(grace)},
-        preexec_fn=hear_interrupts,
+        command, cwd=folder, env={"PATH": "/usr/bin:/bin", "GRACE_SECONDS": str(grace)}
     )
-
-
-def hear_interrupts() -> None:
-    """Undo what a shell does to commands in its background, tests among them: ignore SIGINT."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(*paths: Path) -> None:

@@ -18,8 +18,9 @@ import pystoi
 from audiocodec.audio import read_waveform, resample, write_waveform
 from audiocodec.cli.samples import shipped_speech
 from audiocodec.environment import environment
+from audiocodec.evaluation.metrics import select
 from audiocodec.evaluation.pairs import pair_files
-from audiocodec.evaluation.scoring import score_pairs
+from audiocodec.evaluation.scoring import Scoring, score_pairs
 
 RATE, SECONDS, PAIRS = 24_000, 8, 48
 METRICS = ("pesq_wb", "stoi")
@@ -39,11 +40,12 @@ def main() -> None:
             )
             for reference, degraded in signals
         ]
-        score_pairs(pairs[:2], METRICS, folder / "warm.jsonl", 1)
+        one, two = (Scoring(select(METRICS)[0], jobs) for jobs in (1, 2))
+        score_pairs(pairs[:2], one, folder / "warm.jsonl")
         seconds = {
             "libraries": timed(lambda: [libraries(*signal) for signal in prepared]),
-            "one": timed(lambda: score_pairs(pairs, METRICS, folder / "one.jsonl", 1)),
-            "two": timed(lambda: score_pairs(pairs, METRICS, folder / "two.jsonl", 2)),
+            "one": timed(lambda: score_pairs(pairs, one, folder / "one.jsonl")),
+            "two": timed(lambda: score_pairs(pairs, two, folder / "two.jsonl")),
         }
     report = {
         "pairs": PAIRS,

@@ -1,7 +1,11 @@
 """Statistics of a batch that is spread over the processes of a run."""
 
-import torch
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from torch import Tensor, distributed
+
+_alone = False
 
 
 def mean_over_processes(values: Tensor) -> Tensor:
@@ -11,16 +15,19 @@ def mean_over_processes(values: Tensor) -> Tensor:
     processes differ from one with twice the batch.
     """
     values = values.detach()
-    if not (distributed.is_available() and distributed.is_initialized()):
+    if _alone or not (distributed.is_available() and distributed.is_initialized()):
         return values
     total = values.clone()
     distributed.all_reduce(total)
     return total / distributed.get_world_size()
 
 
-def any_process(flags: list[bool], device: torch.device) -> list[bool]:
-    """Which flags are set in one process or more; all processes get the same answer."""
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return flags
-    shares = mean_over_processes(torch.tensor(flags, dtype=torch.float32, device=device))
-    return [share > 0 for share in shares.tolist()]
+@contextmanager
+def alone() -> Iterator[None]:
+    """Inside, each process takes its own statistics: one process's bad numbers stay there."""
+    global _alone
+    _alone = True
+    try:
+        yield
+    finally:
+        _alone = False

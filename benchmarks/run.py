@@ -17,6 +17,10 @@ QUESTIONS = {
         "python benchmarks/evaluation.py"
     ),
     "What do losses and discriminators cost in a training step?": "python benchmarks/losses.py",
+    "How fast is training, where does time go, and what has that to do with how it is written?": (
+        "python benchmarks/training.py"
+    ),
+    "What will a training cost on GPUs?": "python benchmarks/training_cost.py",
     "What does encoding a folder gain over one file after the other, and cost beyond the model?": (
         "python benchmarks/folder.py"
     ),

@@ -1,5 +1,6 @@
 """Batches of crops for one process of a run."""
 
+import signal
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -28,6 +29,12 @@ class _Batches(Dataset[Batch]):
         return waveform.unsqueeze(1), [crop.utterance_id for crop in rows]
 
 
+def _ignore_signals(_worker: int) -> None:
+    # What stops a run often goes to all its processes, and it needs its readers until it has saved.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+
+
 class CropLoader:
     """Iterates over the batches of steps start ... stop - 1.
 
@@ -51,7 +58,9 @@ class CropLoader:
     ) -> None:
         crops = Crops(utterances, config, sample_rate, seed)
         batches = _Batches(crops, batch_size, start, stop, rank)
-        self._loader = DataLoader(batches, batch_size=None, num_workers=workers)
+        self._loader = DataLoader(
+            batches, batch_size=None, num_workers=workers, worker_init_fn=_ignore_signals
+        )
 
     def __iter__(self) -> Iterator[Batch]:
         return iter(self._loader)

@@ -13,7 +13,7 @@ from audiocodec.losses.spectral import MultiResolutionMelConfig, MultiResolution
 from audiocodec.models.config import CodecConfig
 from audiocodec.training.guard import GuardConfig
 
-Precision = Literal["auto", "no", "bf16", "fp16"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Best = Literal["quality", "mel", "pesq", "stoi"]
 
 _POSITIVE: tuple[str, ...] = ("steps", "batch_size", "accumulation", "keep_checkpoints")
@@ -79,7 +79,7 @@ class TrainConfig:
     decay_steps: int = 40_000  # linear, at the end
     quantizer_dropout: float = 0.5  # share of rows with a random number of stages
     ema_decay: float = 0.999
-    precision: Precision = "auto"  # auto: bf16 if the hardware has it, else fp16 on a GPU
+    precision: Precision = "auto"  # auto: bf16 if native, else fp16 on a GPU
     compile: bool = False  # torch.compile: minutes at the start, for faster steps
 
     log_every: int = 50

@@ -74,7 +74,7 @@ def draw(runs: Sequence[tuple[str, list[dict[str, float]]]]) -> Figure:
                 if points:
                     label = f"{run}: {name}" if len(runs) > 1 else name
                     steps, values = zip(*points, strict=True)
-                    marker = "o" if name.startswith("valid/") else ""
+                    marker = "o" if name.startswith("valid/") or len(points) == 1 else ""
                     axis.plot(
                         steps, values, f"C{index}{style}{marker}", markersize=3, lw=1, label=label
                     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from audiocodec.processes import alone
 from audiocodec.training.optimization import gradient_norm, gradients
 from audiocodec.training.step import Phase, Update
 
@@ -22,12 +23,13 @@ def bad_rows(
     Costs as much as the batch again, one row at a time; leaves no gradients in `networks`,
     the codec and the discriminators as they are without distribution.
     """
-    alone = dataclasses.replace(
+    single = dataclasses.replace(
         update, codec=networks[0], discriminators=networks[1], balancer=None
     )
     rows = []
     for row in range(len(real)):
-        outcome = alone(real[row : row + 1], stages[row : row + 1], phase)
+        with alone():
+            outcome = single(real[row : row + 1], stages[row : row + 1], phase)
         grads = [grad for module in networks for grad in gradients(module)]
         values = torch.stack([*outcome.terms.values(), gradient_norm(grads)])
         if not bool(values.isfinite().all()):

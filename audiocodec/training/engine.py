@@ -35,14 +35,21 @@ _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 @dataclass(frozen=True)
 class Step:
-    """values: terms, gradient norms and whether to stop, means over processes; bad: what of them
-    is not finite, None if the step was taken; rows: of this process's batch, those to blame."""
+    """What came of a step.
+
+    values: terms and gradient norms by name, means over processes.
+    codes: (batch, stages, frames) of each part, of this process.
+    stop: whether a process was asked to stop.
+    bad: what is not finite; None if the step was taken.
+    overflow: of float16 only; the scale is halved, nothing else is wrong.
+    rows: of this process's batch, those to blame.
+    """
 
     values: dict[str, float]
     codes: list[Tensor]
     stop: bool = False
     bad: str | None = None
-    overflow: bool = False  # of float16 only: the scale is halved, nothing else is wrong
+    overflow: bool = False
     rows: tuple[int, ...] = ()
 
 
@@ -149,8 +156,8 @@ class Engine:
         if only_gradients:
             bad = f"gradient of {first_bad_gradient(modules) or bad.removeprefix('gradient/')}"
         self._clear(phase)
-        alone = (self.networks.codec, self.networks.discriminators)
-        rows = bad_rows(self.update, alone, waveform, stages, phase)
+        networks = (self.networks.codec, self.networks.discriminators)
+        rows = bad_rows(self.update, networks, waveform, stages, phase)
         return Step(values, [], stop, bad, rows=tuple(rows))
 
     def _modules(self, phase: Phase) -> dict[str, nn.Module]:
@@ -198,4 +205,4 @@ def resolve_precision(precision: Precision, device: torch.device) -> str:
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
     native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return "bf16" if device.type == "cpu" and native else "no"
+    return "bf16" if device.type == "cpu" and native else "fp32"

@@ -70,6 +70,7 @@ class Trainer:
         )
         self.device, self.is_main = self.accelerator.device, self.accelerator.is_main_process
         self.rank, self.processes = self.accelerator.process_index, self.accelerator.num_processes
+        torch.backends.cudnn.benchmark = True  # all batches have one shape
         self.networks = Networks(config, experiment.name, self.device, start)
         self.engine = Engine(config, self.networks, self.device)
         self.description = describe_run(config, train, valid, self.processes)
@@ -219,19 +220,7 @@ class Trainer:
         )
 
     def _batches(self) -> Iterator[tuple[Tensor, list[str]]]:
-        batches = iter(self._loader(self.step, self.config.steps))
-        while True:
-            try:
-                batch = next(batches, None)
-            except RuntimeError:
-                # A signal to the whole process group also ends the workers: save all the same.
-                if self.stop.number is None or self.processes > 1:
-                    raise
-                self._save_if_due()
-                raise
-            if batch is None:
-                return
-            waveform, names = batch
+        for waveform, names in self._loader(self.step, self.config.steps):
             yield waveform.to(self.device, non_blocking=True), names
 
     @property
@@ -249,6 +238,10 @@ class Trainer:
             return
         average = self.networks.ema.average
         scores = gather_object(self.validator.score(average, self.rank, self.processes))
+        if not scores:
+            raise DataError(
+                "no utterance of the validation set can be read; see the warnings above"
+            )
         means = summarise(scores, average.codebook_sizes)
         value = quality(means, self.config.best)
         if value is not None and (self.best is None or value > self.best):
@@ -260,13 +253,15 @@ class Trainer:
         self.validated = self.step
 
     def _save_if_due(self) -> None:
-        due = self._last or self.step % self.config.save_every == 0 or self.best_step == self.step
-        if due or self._stopping:
+        due = self.step % self.config.save_every == 0 or self.best_step == self.step
+        # What steps are skipped upon is not saved: there would be no good state to go back to.
+        healthy = self.guard.in_a_row == 0
+        if self._last or (healthy and (due or self._stopping)):
             self._save()
         if self._stopping and not self._last:
             self.accelerator.end_training()
             raise Interrupted(
-                f"stopped by {self.stop.name} at step {self.step}; run again to go on from there"
+                f"stopped by {self.stop.name} at step {self.step}; run again to go on"
             )
 
     def _save(self) -> None:

@@ -29,7 +29,7 @@ TINY = {
     "adversarial_start": 6,
     "warmup_steps": 2,
     "decay_steps": 2,
-    "precision": "no",
+    "precision": "fp32",
     "log_every": 1,
     "save_every": 5,
     "validate_every": 12,

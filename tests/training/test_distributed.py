@@ -89,3 +89,16 @@ def test_a_signal_stops_all_processes_with_code_75(command, tmp_path):
     running.send_signal(signal.SIGUSR1)
     assert running.wait(60) == 75
     assert saved_weights(tmp_path / "exp")
+
+
+def test_a_bad_crop_of_one_process_is_skipped_by_both_and_named(data_dir, tmp_path):
+    script = Path(__file__).parent / "spoiled_run.py"
+    command = [str(PROCESSES), "2", sys.executable, str(script), str(data_dir), str(tmp_path)]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(root)}
+    )
+    assert done.returncode == 0, done.stderr
+    spoiled = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("spoiled")]
+    for step, name in zip((3, 9), spoiled, strict=True):
+        assert f"step {step} skipped: mel is not finite; utterances {name}\n" in done.stdout

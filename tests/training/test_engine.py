@@ -88,7 +88,7 @@ def test_a_batch_in_parts_is_the_batch_at_once():
 
 def test_float16_gradients_are_scaled_back_to_those_of_float32():
     found = []
-    for precision in ("no", "fp16"):
+    for precision in ("fp32", "fp16"):
         subject = engine(precision=precision)
         scale = 2.0**8 if precision == "fp16" else 1.0
         subject.loss_scale = LossScale(scale)
@@ -160,7 +160,7 @@ def test_the_loss_falls_and_every_network_moves(make_trainer):
 
 
 def test_precision_is_chosen_by_what_the_device_multiplies_fast(monkeypatch):
-    for native, wanted in ((True, "bf16"), (False, "no")):
+    for native, wanted in ((True, "bf16"), (False, "fp32")):
         monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda native=native: native)
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
         assert resolve_precision("auto", CPU) == wanted

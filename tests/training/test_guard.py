@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from audiocodec.quantization.usage import StageUsage
+from audiocodec.training import checkpoint
 from audiocodec.training.guard import Diverged, Guard, GuardConfig
 from audiocodec.training.step import Phase
 from audiocodec.training.trainer import Trainer
@@ -117,3 +118,11 @@ def test_a_collapse_reaches_the_log(make_trainer, caplog):
     assert {"codebook/perplexity_min", "codebook/used_mean"} <= log_lines(trainer.experiment)[
         -2
     ].keys()
+
+
+def test_no_checkpoint_is_written_while_steps_are_skipped(make_trainer):
+    trainer = make_trainer(save_every=2, steps=8, keep_checkpoints=9)
+    spoil(trainer, range(3, 7))
+    trainer.run()
+    names = [folder.name for folder in checkpoint.checkpoint_folders(trainer.experiment)]
+    assert names == ["step_00000000", "step_00000002", "step_00000008"]

@@ -5,10 +5,12 @@ import random
 import signal
 
 import pytest
+import torch
 
 from audiocodec.errors import ConfigError, ModelError
 from audiocodec.training import checkpoint
 from audiocodec.training.interruption import Interrupted
+from audiocodec.training.validation import Score
 from tests.training.helpers import (
     assert_same,
     in_child,
@@ -115,7 +117,7 @@ def test_more_steps_extend_a_finished_run(make_trainer):
 def test_the_newest_checkpoints_and_that_of_the_best_model_are_kept(make_trainer):
     trainer = make_trainer(validate_every=2, save_every=2, best="mel")
     values = iter([5.0, 9.0, 4.0, 3.0, 2.0, 1.0])
-    trainer.validator.score = lambda *_: []
+    trainer.validator.score = lambda *_: [Score(5, {}, [torch.zeros(16), torch.zeros(16)])]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("audiocodec.training.trainer.summarise", lambda *_: {"mel": -next(values)})
         trainer.run()

@@ -1,0 +1,26 @@
+"""A run of which one process gets bad crops: spoiled_run.py DATA EXP, for test_distributed.py."""
+
+import logging
+import sys
+from pathlib import Path
+
+from audiocodec.data.data_dir import read_data_dir
+from audiocodec.training.trainer import Trainer
+from tests.training.helpers import tiny_config
+
+logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="%(message)s")
+rows = read_data_dir(sys.argv[1])
+trainer = Trainer(tiny_config(steps=10), Path(sys.argv[2]), rows, rows[:2], cpu=True)
+inner = trainer._batches
+
+
+def batches():
+    for waveform, names in inner():
+        if trainer.step in (2, 8) and trainer.rank == 1:
+            waveform[1] = float("nan")
+            print(f"spoiled {names[1]}", flush=True)
+        yield waveform, names
+
+
+trainer._batches = batches
+trainer.run()

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from audiocodec.cli.arguments import positive
+from audiocodec.cli.arguments import positive, set_threads
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     systems.add_argument("--model", metavar="M", help="encode and decode REF with this model")
     parser.add_argument("--num-quantizers", type=positive, metavar="N", help="of the model")
     parser.add_argument("--device", default="cpu", help="of the model: cpu, cuda, ...")
+    parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads of the model")
     parser.add_argument("--output", type=Path, required=True, metavar="OUT")
     parser.add_argument("--name", help="of the system, for reports (default: OUT's name)")
     parser.add_argument("--bitrate", type=float, metavar="BPS", help="of a system without model")
@@ -110,6 +111,7 @@ def _reconstruct(args: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
     reference = args.reference.resolve()
     if args.output.resolve() in (reference, *reference.parents):
         raise ConfigError(f"{args.output}: the output would hold the reference; choose another")
+    set_threads(args.threads)
     codec = load_codec(args.model, args.device)
     pairs = pair_files(args.reference, args.reference)
     bar = tqdm(pairs, "coding", unit="file", leave=False, disable=not sys.stderr.isatty())

@@ -74,6 +74,14 @@ class MdctHead(nn.Module):
             return overlap_add(self, segments, state).flatten(1)
 
 
+def windowed_frames(projected: Tensor, window: Tensor) -> Tensor:
+    """Frames (..., n_fft) of log magnitudes and phases (..., n_fft + 2), times `window`."""
+    log_magnitude, phase = projected.chunk(2, dim=-1)
+    magnitude = log_magnitude.clamp(max=MAX_LOG_MAGNITUDE).exp()
+    spectrum = torch.complex(magnitude * phase.cos(), magnitude * phase.sin())
+    return torch.fft.irfft(spectrum, n=len(window), dim=-1) * window
+
+
 @dataclass(frozen=True)
 class IstftHeadConfig:
     """Each frame is an n_fft-point spectrum of magnitude exp(m) and phase p (Vocos)."""
@@ -98,7 +106,7 @@ class IstftHead(nn.Module):
             raise ConfigError(
                 f"head.delay is {config.delay}; 0 to {n_fft // hop_length - 1} blocks"
             )
-        self.delay, self.hop_length, self.n_fft = config.delay, hop_length, n_fft
+        self.delay, self.hop_length = config.delay, hop_length
         self.project = nn.Linear(channels, n_fft + 2)
         with torch.no_grad():
             self.project.bias[: n_fft // 2 + 1].fill_(-2.0)
@@ -111,11 +119,7 @@ class IstftHead(nn.Module):
     def forward(self, features: Tensor, state: StreamState | None = None) -> Tensor:
         """(batch, frames, channels) -> (batch, frames * hop_length)."""
         with torch.autocast(features.device.type, enabled=False):
-            projected = self.project(features.to(self.window.dtype))
-            log_magnitude, phase = projected.chunk(2, dim=-1)
-            magnitude = log_magnitude.clamp(max=MAX_LOG_MAGNITUDE).exp()
-            spectrum = torch.complex(magnitude * phase.cos(), magnitude * phase.sin())
-            frames = torch.fft.irfft(spectrum, n=self.n_fft, dim=-1) * self.window
+            frames = windowed_frames(self.project(features.to(self.window.dtype)), self.window)
             segments = frames.unflatten(-1, (-1, self.hop_length))
             return overlap_add(self, segments, state).flatten(1)
 

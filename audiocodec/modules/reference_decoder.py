@@ -14,7 +14,7 @@ from audiocodec.errors import ConfigError
 from audiocodec.modules.attention import SequenceMixer
 from audiocodec.modules.conv import CausalDepthwiseConv, depthwise
 from audiocodec.modules.convnext import ConvNextBlock
-from audiocodec.modules.heads import MAX_LOG_MAGNITUDE
+from audiocodec.modules.heads import windowed_frames
 from audiocodec.modules.streaming import StreamState
 
 
@@ -81,11 +81,7 @@ class WholeIstftHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         with torch.autocast(features.device.type, enabled=False):
-            projected = self.project(features.to(self.window.dtype))
-            log_magnitude, phase = projected.chunk(2, dim=-1)
-            magnitude = log_magnitude.clamp(max=MAX_LOG_MAGNITUDE).exp()
-            spectrum = torch.complex(magnitude * phase.cos(), magnitude * phase.sin())
-            frames = torch.fft.irfft(spectrum, n=self.n_fft, dim=-1) * self.window
+            frames = windowed_frames(self.project(features.to(self.window.dtype)), self.window)
             envelope = self.window.square().expand(1, frames.shape[1], -1)
             return self._overlap_add(frames) / self._overlap_add(envelope)
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from audiocodec.errors import ConfigError
+from audiocodec.errors import ConfigError, one_line
 from audiocodec.registry import Registry
 
 T = TypeVar("T")
@@ -142,7 +142,7 @@ def read_yaml(path: str | Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such configuration file") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: not readable as YAML: {_one_line(error)}") from None
+        raise ConfigError(f"{path}: not readable as YAML: {one_line(error)}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: the top level must be a mapping of options")
     base = values.pop("base", None)
@@ -151,10 +151,6 @@ def read_yaml(path: str | Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     if not isinstance(base, str):
         raise ConfigError(f"{path}: base is {base!r}; give the path of one file")
     return merge(read_yaml(path.parent / base, (*above, path.resolve())), values)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,7 +176,7 @@ def overrides(assignments: Iterable[str]) -> dict[str, Any]:
         try:
             value = yaml.safe_load(text)
         except yaml.YAMLError as error:
-            raise ConfigError(f"--set {assignment!r}: {_one_line(error)}") from None
+            raise ConfigError(f"--set {assignment!r}: {one_line(error)}") from None
         for key in reversed(path.split(".")):
             value = {key: value}
         tree = merge(tree, value)

@@ -4,6 +4,11 @@
 """
 
 
+def one_line(error: BaseException) -> str:
+    """The text of a library's error, which may have several lines."""
+    return " ".join(str(error).split())
+
+
 class CodecError(Exception):
     """A mistake the user can mend; the message says what was found, where and what to do."""
 

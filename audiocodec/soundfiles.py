@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from audiocodec.errors import AudioError, CodecError
+from audiocodec.errors import AudioError, CodecError, one_line
 from audiocodec.files import atomic_path
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
@@ -149,5 +149,5 @@ def after(start: int) -> str:
 
 
 def _reason(error: Exception) -> str:
-    text = str(error)
-    return " ".join((text.rpartition(": ")[2] or text).split())
+    text = one_line(error)
+    return text.rpartition(": ")[2] or text

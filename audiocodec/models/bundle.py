@@ -5,10 +5,10 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from audiocodec import config as configuration
-from audiocodec.errors import ConfigError, ModelError
+from audiocodec.errors import ConfigError, ModelError, one_line
 from audiocodec.files import atomic_folder
 from audiocodec.models.codec import Codec
 from audiocodec.models.config import CodecConfig
@@ -29,9 +29,9 @@ def load_codec(path_or_name: str | Path = DEFAULT_MODEL, device: str = "cpu") ->
     except ConfigError as error:
         raise ModelError(f"model {str(path_or_name)!r}: {error}") from None
     try:
-        tensors = load_file(folder / WEIGHTS_FILE)
         with safe_open(folder / WEIGHTS_FILE, "pt") as file:
             header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         text = (folder / CONFIG_FILE).read_text(encoding="utf-8")
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{folder / WEIGHTS_FILE}: not readable as safetensors: {error}") from None
@@ -50,8 +50,8 @@ def load_codec(path_or_name: str | Path = DEFAULT_MODEL, device: str = "cpu") ->
     try:
         codec.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     except RuntimeError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"{folder}: weights do not fit config.yaml: {reason}") from None
+        reason = one_line(error)[:300]
+        raise ModelError(f"{folder}: weights do not fit {CONFIG_FILE}: {reason}") from None
     try:
         return codec.to(device).eval().requires_grad_(False)
     except (RuntimeError, AssertionError) as error:

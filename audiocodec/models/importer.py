@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from audiocodec.errors import ConfigError, ModelError
+from audiocodec.errors import ConfigError, ModelError, one_line
 from audiocodec.models.codec import Codec
 from audiocodec.models.config import CodecConfig
 from audiocodec.modules.reference_decoder import ReferenceDecoderConfig
@@ -123,7 +123,7 @@ def _read(path: Path) -> dict[str, Tensor]:
     except FileNotFoundError:
         raise ModelError(f"{path}: no such checkpoint") from None
     except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)[:200]
         raise ModelError(f"{path}: not a checkpoint that can be read safely: {reason}") from None
     state = content.get("state_dict") if isinstance(content, Mapping) else None
     if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):

@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from audiocodec import config as configuration
-from audiocodec.errors import CodecError, ModelError
+from audiocodec.errors import CodecError, ModelError, one_line
 from audiocodec.files import atomic_folder
 from audiocodec.models.bundle import load_codec, write_model
 from audiocodec.models.codec import Codec
@@ -121,8 +121,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     except (OSError, ValueError, SafetensorError) as error:
         if isinstance(error, CodecError):
             raise ModelError(str(error)) from None
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"{folder}: not readable: {reason}") from None
+        raise ModelError(f"{folder}: not readable: {one_line(error)[:200]}") from None
 
 
 def latest_checkpoint(experiment: Path) -> Checkpoint | None:

@@ -1,11 +1,11 @@
 """Arguments that several commands share."""
 
 import argparse
-import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from audiocodec.containers.tables import TABLES_FILE, EntropyTables, read_tables
+from audiocodec.environment import available_cores
 from audiocodec.models.folders import DEFAULT_MODEL, model_folder, shipped_models
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def workers(args: argparse.Namespace, single: bool) -> int:
         set_threads(args.threads)
         return 1
     set_threads(1)
-    return int(args.threads or os.cpu_count() or 1)
+    return int(args.threads or available_cores())
 
 
 def batch_seconds(args: argparse.Namespace) -> float:
@@ -92,6 +92,14 @@ def positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return value
+
+
+def not_negative(text: str) -> int:
+    """An argparse type: a whole number of 0 or more."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
     return value
 
 

@@ -1,7 +1,6 @@
 """`codec bench`: how fast a model is on this machine."""
 
 import argparse
-import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from audiocodec.audio import read_waveform
 from audiocodec.cli.arguments import add_model_arguments, load_model, positive, set_threads
 from audiocodec.cli.output import print_report
 from audiocodec.cli.samples import shipped_speech
-from audiocodec.environment import environment
+from audiocodec.environment import available_cores, environment
 
 if TYPE_CHECKING:
     from audiocodec.models.codec import Codec
@@ -51,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
         "repeats": args.repeats,
         "times_real_time": {
             f"{threads} threads": _speed(codec, waveform, threads, args.repeats)
-            for threads in args.threads or sorted({1, os.cpu_count() or 1})
+            for threads in args.threads or sorted({1, available_cores()})
         },
         "gmacs_per_second_of_audio": {"encode": macs.encode / 1e9, "decode": macs.decode / 1e9},
         "environment": environment(),

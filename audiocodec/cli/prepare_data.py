@@ -1,10 +1,12 @@
 """`codec prepare-data`: data directories from a folder of audio, LibriTTS or the shipped speech."""
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from audiocodec.cli.arguments import positive
+from audiocodec.environment import available_cores
 
 if TYPE_CHECKING:
     from audiocodec.data.data_dir import Utterance
@@ -32,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         source.add_argument("--seed", type=int, default=0, help="of the split")
     for source in (folder, libritts, samples):
         source.add_argument("--output", type=Path, required=True, metavar="DATA")
-        source.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="threads")
+        source.add_argument("--jobs", type=positive, default=available_cores(), help="threads")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from audiocodec.cli.arguments import not_negative, positive
 from audiocodec.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -33,8 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="go on although options or data have changed since the checkpoint",
     )
-    parser.add_argument("--workers", type=int, help="processes that read audio (default: 4 a GPU)")
-    parser.add_argument("--threads", type=int, help="threads of one process on a CPU")
+    parser.add_argument(
+        "--workers", type=not_negative, help="processes that read audio (default: 4 a GPU)"
+    )
+    parser.add_argument("--threads", type=positive, help="threads of one process on a CPU")
     parser.add_argument("--cpu", action="store_true", help="do not use a GPU")
 
 

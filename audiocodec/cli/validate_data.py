@@ -1,9 +1,11 @@
 """`codec validate-data`: open every file of data directories and say what is wrong."""
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from audiocodec.cli.arguments import positive
+from audiocodec.environment import available_cores
 
 if TYPE_CHECKING:
     from audiocodec.data.tables import Finding
@@ -13,11 +15,11 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `codec validate-data`."""
     parser.add_argument("folders", type=Path, nargs="+", metavar="DIR")
-    parser.add_argument("--sample-rate", type=int, metavar="HZ", help="of files not in utt2sr")
+    parser.add_argument("--sample-rate", type=positive, metavar="HZ", help="of files not in utt2sr")
     parser.add_argument(
         "--fix", type=Path, metavar="OUT", help="write repaired copies of the tables to OUT/<name>"
     )
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--jobs", type=positive, default=available_cores(), help="processes")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
 

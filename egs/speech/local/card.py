@@ -11,14 +11,13 @@ hand.
 import argparse
 import itertools
 import json
-import subprocess
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 from audiocodec.config import load_config
 from audiocodec.data.data_dir import Utterance, read_data_dir
-from audiocodec.environment import environment
+from audiocodec.environment import commit, environment
 from audiocodec.models.bundle import load_codec
 from audiocodec.training.config import TrainConfig
 
@@ -115,10 +114,9 @@ def training(experiment: Path, command: str, note: str) -> str:
     valid = [line for line in lines if "valid/pesq" in line]
     best = max(valid, key=lambda line: line["valid/pesq"] / 4.5 + line["valid/stoi"])
     heard = steps * config.batch_size * config.crops.seconds / 3600
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
     return f"""## Training
 
-`{command}` in `egs/speech`, commit {commit.stdout.strip()}, seed {config.seed}: {steps} steps of
+`{command}` in `egs/speech`, commit {commit()}, seed {config.seed}: {steps} steps of
 {config.batch_size} crops of {config.crops.seconds:g} s ({heard:.1f} h of audio heard) in
 {hours:.1f} h on {environment()["processor"]}, {environment()["cores"]} cores. The best of
 {len(valid)} validations (PESQ {best["valid/pesq"]:.2f}, STOI {best["valid/stoi"]:.3f} on held-out

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> None:
     from audiocodec.cli.batch import stoppable
     from audiocodec.environment import available_cores
     from audiocodec.evaluation.evaluate import Options, evaluate
-    from audiocodec.evaluation.metrics import LOCAL, select
+    from audiocodec.evaluation.metrics import LOCAL, select, with_installed
 
     options = Options(
         metrics=args.metrics.split(","),
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
         report=not args.no_report,
         progress=sys.stderr.isatty(),
     )
-    for name in select(options.metrics, options.metric_files)[1]:
+    for name in select(options.metrics, with_installed(options.metric_files))[1]:
         print(
             f"codec: {name} left out: it needs --metric-file {LOCAL[name].file}=FILE",
             file=sys.stderr,

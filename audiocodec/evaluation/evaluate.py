@@ -10,7 +10,7 @@ from typing import Any
 
 from audiocodec.audio import RESAMPLER
 from audiocodec.environment import commit, environment
-from audiocodec.evaluation.metrics import DEFAULT, select
+from audiocodec.evaluation.metrics import DEFAULT, files_of, select, with_installed
 from audiocodec.evaluation.metrics.pitch import backend
 from audiocodec.evaluation.pairs import pair_files
 from audiocodec.evaluation.report import write_report
@@ -56,9 +56,10 @@ def evaluate(
         DataError: a side is missing or empty, or `output` is in use.
     """
     options, output = options or Options(), Path(output)
-    metrics, absent = select(options.metrics, options.metric_files)
+    files = with_installed(options.metric_files)
+    metrics, absent = select(options.metrics, files)
     machine = environment()
-    settings = _settings(options.metric_files, metrics) | {"versions": machine["versions"]}
+    settings = _settings(files_of(metrics, files), metrics) | {"versions": machine["versions"]}
     scoring = Scoring(metrics, options.jobs, options.timeout, settings, options.progress)
     rows = score_pairs(pair_files(reference, degraded), scoring, output / "scores.jsonl")
     stamp = {

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from audiocodec.audio import resample
 from audiocodec.errors import ConfigError
-from audiocodec.evaluation.metrics import METRICS, select
+from audiocodec.evaluation.metrics import METRICS, files_of, select, with_installed
 from audiocodec.evaluation.metrics.learned import SpeakerSimilarity
 from audiocodec.evaluation.scoring import score_signals
 
@@ -127,3 +128,17 @@ def test_a_score_that_is_not_finite_is_a_failure(tmp_path, torchscript):
     metric = SpeakerSimilarity(str(tmp_path / "zeros.pt"))
     with pytest.raises(ValueError, match="zero or not finite"):
         metric(np.ones(RATE, np.float32), np.ones(RATE, np.float32), RATE)
+
+
+def test_dnsmos_of_speech_is_what_its_authors_package_says(speech):
+    pytest.importorskip("onnxruntime")
+    dnsmos = pytest.importorskip("speechmos.dnsmos")
+    noise = np.random.default_rng(0).standard_normal(len(speech))
+    noisy = (speech + 0.02 * noise).astype(np.float32)
+    degraded = resample(np.tile(noisy, 5), 24_000, RATE)  # two windows
+    metrics, absent = select(["dnsmos", "dnsmos_sig", "dnsmos_bak"], with_installed({}))
+    assert not absent and files_of(metrics, with_installed({})).keys() == {"dnsmos"}
+    scores, _ = score_signals(degraded, degraded, RATE, metrics)
+    theirs = dnsmos.run(degraded, RATE)
+    for name, key in (("dnsmos", "ovrl"), ("dnsmos_sig", "sig"), ("dnsmos_bak", "bak")):
+        assert scores[name] == pytest.approx(theirs[f"{key}_mos"], abs=1e-4), name

@@ -18,6 +18,7 @@ from audiocodec.evaluation.metrics.learned import (
     SpeakerSimilarity,
     Utmos,
     WordErrorRate,
+    installed_dnsmos,
 )
 from audiocodec.evaluation.metrics.pesq import pesq_nb, pesq_wb
 from audiocodec.evaluation.metrics.pitch import f0_rmse_cents, voicing_f1
@@ -36,7 +37,9 @@ __all__ = [
     "LocalMetric",
     "Metric",
     "MetricFailure",
+    "files_of",
     "select",
+    "with_installed",
 ]
 
 Function = Callable[[np.ndarray, np.ndarray, int], float]
@@ -88,6 +91,18 @@ LOCAL: dict[str, LocalMetric] = {
 ABOUT: dict[str, Metric | LocalMetric] = {**METRICS, **LOCAL}
 DEFAULT = ("pesq_wb", "stoi", "estoi", "si_sdr", "mel_distance", "delay", "gain", "clipping")
 GROUPS = {"default": DEFAULT, "all": tuple(ABOUT)}
+
+
+def with_installed(files: Mapping[str, str]) -> dict[str, str]:
+    """`files` (key -> path) and, where none is given, those that an installed package ships."""
+    found = installed_dnsmos()
+    return ({} if found is None else {"dnsmos": found}) | dict(files)
+
+
+def files_of(metrics: Mapping[str, Metric], files: Mapping[str, str]) -> dict[str, str]:
+    """Those of `files` that one of `metrics` loads."""
+    used = {LOCAL[name].file for name in metrics if name in LOCAL}
+    return {key: file for key, file in files.items() if key in used}
 
 
 def select(

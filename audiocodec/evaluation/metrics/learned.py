@@ -4,10 +4,12 @@ Instances are functions like any metric; they hold the file's name, so that they
 other processes, which load the model when they first need it.
 """
 
+import importlib.util
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -22,6 +24,15 @@ _DNSMOS = {
     "bak": (1, (-0.13166888, 1.60915514, -0.39604546)),
     "ovrl": (2, (-0.06766283, 1.11546468, 0.04602535)),
 }
+
+
+def installed_dnsmos() -> str | None:
+    """The network in Microsoft's package speechmos, if that is installed."""
+    found = importlib.util.find_spec("speechmos")
+    if found is None or found.origin is None:
+        return None
+    path = Path(found.origin).parent / "dnsmos_models" / "sig_bak_ovr.onnx"
+    return str(path) if path.is_file() else None
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,8 @@ def _dnsmos_outputs(path: str, samples: bytes) -> np.ndarray:
     signal = np.frombuffer(samples, dtype=np.float32)
     while len(signal) < _SEGMENT:
         signal = np.concatenate([signal, signal])
-    starts = range(0, len(signal) - _SEGMENT + 1, RATE)
+    windows = int(len(signal) // RATE - _SEGMENT / RATE) + 1  # of whole seconds, as its authors do
+    starts = range(0, windows * RATE, RATE)
     network = load_network(path)
     return np.stack([network(signal[None, s : s + _SEGMENT]).ravel()[:3] for s in starts])
 

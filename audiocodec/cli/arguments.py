@@ -64,7 +64,10 @@ def batch_seconds(args: argparse.Namespace) -> float:
 def add_model_argument(parser: argparse.ArgumentParser) -> None:
     """Which model."""
     parser.add_argument(
-        "--model", metavar="M", help="name of a shipped model or a model folder (default: shipped)"
+        "--model",
+        metavar="M",
+        help="a name that `codec models` lists, a model folder, or owner/name[@revision] on the "
+        "Hugging Face hub (default: the shipped model)",
     )
 
 

@@ -4,12 +4,12 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from audiocodec.audio import audio_info
+from audiocodec.audio import AUDIO_SUFFIXES, audio_info
 from audiocodec.cli.arguments import add_model_argument, load_tables
 from audiocodec.cli.output import print_report
 from audiocodec.codes import CODE_SUFFIXES, read_codes
-from audiocodec.containers.tables import TABLES_FILE, EntropyTables
-from audiocodec.models.folders import DEFAULT_MODEL, WEIGHTS_FILE, model_folder
+from audiocodec.containers.tables import EntropyTables
+from audiocodec.models.folders import DEFAULT_MODEL, model_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Describe one thing on stdout."""
-    path = None if args.subject is None else Path(args.subject)
-    if path is None or path.is_dir() or not (path.suffix or path.exists()):  # a name has no suffix
+    path = Path(args.subject or DEFAULT_MODEL)
+    if not path.is_file() and path.suffix.lower() not in (*CODE_SUFFIXES, *AUDIO_SUFFIXES):
         report = _model(args.subject)
     elif path.suffix in CODE_SUFFIXES:
         report = _codes(path, load_tables(args.model))
@@ -39,25 +39,14 @@ def run(args: argparse.Namespace) -> None:
 def _model(name: str | None) -> dict[str, Any]:
     from audiocodec.models.bundle import load_codec
     from audiocodec.models.cost import macs_per_second, num_parameters
+    from audiocodec.models.description import describe
 
-    codec = load_codec(name or DEFAULT_MODEL)
     folder = model_folder(name or DEFAULT_MODEL)
-    stages = range(1, codec.num_quantizers + 1)
+    codec = load_codec(folder)
     parts = {"encoder": codec.encoder, "quantizer": codec.quantizer, "decoder": codec.decoder}
     macs = macs_per_second(codec)
     return {
-        "model": codec.name,
-        "hash": codec.weight_hash,
-        "folder": str(folder),
-        "file_bytes": (folder / WEIGHTS_FILE).stat().st_size,
-        "entropy_tables": "yes" if (folder / TABLES_FILE).is_file() else "no",
-        "sample_rate": codec.sample_rate,
-        "hop_length": codec.hop_length,
-        "frame_rate": codec.frame_rate,
-        "codebook_sizes": list(codec.codebook_sizes),
-        "bitrates": {f"{n} quantizers": round(codec.bitrate(n), 3) for n in stages},
-        "latency_samples": codec.latency_samples,
-        "latency_ms": 1000 * codec.latency_samples / codec.sample_rate,
+        **describe(codec, folder),
         "parameters": {name: num_parameters(part) for name, part in parts.items()}
         | {"total": num_parameters(codec)},
         "macs_per_second_of_audio": {

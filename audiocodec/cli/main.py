@@ -18,6 +18,7 @@ COMMANDS = {
     "verify": "check code files whole",
     "shard": "code files of a corpus to Parquet or WebDataset, to train language models on",
     "fit-entropy": "give a model tables that make its packed codes smaller",
+    "models": "list the models on this machine",
     "info": "describe a model, a code file or an audio file",
     "evaluate": "score degraded audio against its reference",
     "compare": "compare evaluations of several systems on the same utterances",

@@ -25,6 +25,8 @@ def _lines(values: Mapping[str, Any], indent: str) -> list[str]:
 
 
 def _text(value: Any) -> str:
+    if value is None:
+        return "not known"
     if isinstance(value, list | tuple):
         return " ".join(map(_text, value))
     if isinstance(value, float):

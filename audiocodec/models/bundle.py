@@ -12,16 +12,27 @@ from audiocodec.errors import ConfigError, ModelError, one_line
 from audiocodec.files import atomic_folder
 from audiocodec.models.codec import Codec
 from audiocodec.models.config import CodecConfig
-from audiocodec.models.folders import CONFIG_FILE, DEFAULT_MODEL, WEIGHTS_FILE, model_folder
+from audiocodec.models.folders import (
+    CONFIG_FILE,
+    DEFAULT_MODEL,
+    WEIGHTS_FILE,
+    model_folder,
+    model_name,
+)
 
 BASIS_KEY, CHECKSUM_KEY = "basis_digest", "checksum"  # in the header of the weights file
 
 
 def load_codec(path_or_name: str | Path = DEFAULT_MODEL, device: str = "cpu") -> Codec:
-    """A codec from a shipped model's name or a model folder, ready to encode and decode.
+    """A codec, ready to encode and decode.
+
+    Args:
+        path_or_name: a shipped model's name, a model folder, a name in $AUDIOCODEC_MODELS, or
+            `owner/name` on the Hugging Face hub, also as `hub:owner/name@revision`.
 
     Raises:
-        ModelError: the folder is missing, incomplete, damaged or contradicts itself.
+        ModelError: the model is missing, incomplete, damaged or contradicts itself, or cannot be
+            fetched.
     """
     folder = model_folder(path_or_name)
     try:
@@ -40,7 +51,7 @@ def load_codec(path_or_name: str | Path = DEFAULT_MODEL, device: str = "cpu") ->
             f"{folder}: {CONFIG_FILE} and {WEIGHTS_FILE} are not as they were saved together; "
             "one of them is damaged or was changed"
         )
-    codec = Codec(config, name=folder.resolve().name)
+    codec = Codec(config, name=model_name(folder))
     basis = header.get(BASIS_KEY)
     if basis not in (None, codec.quantizer.basis_digest):
         raise ModelError(

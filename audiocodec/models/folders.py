@@ -1,12 +1,26 @@
-"""Where models are: those in the package by name, others by path. Needs no torch."""
+"""Where models are: shipped, in a folder of one's own, on the hub, or at a path. Needs no torch."""
 
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+from audiocodec.containers.tables import TABLES_FILE
 from audiocodec.errors import ModelError
+from audiocodec.models import hub
 
 ASSETS = Path(__file__).parent.parent / "assets"
 DEFAULT_MODEL = "speech_24k"
-CONFIG_FILE, WEIGHTS_FILE = "config.yaml", "codec.safetensors"
+CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.yaml", "codec.safetensors", "README.md"
+MODELS_VARIABLE = "AUDIOCODEC_MODELS"  # a folder of model folders, which then have names
+
+
+class Found(NamedTuple):
+    """A model that is on this machine: what to call it, where it lies and how it came there."""
+
+    name: str
+    folder: Path
+    origin: str
 
 
 def shipped_models() -> list[str]:
@@ -14,18 +28,71 @@ def shipped_models() -> list[str]:
     return sorted(path.parent.name for path in ASSETS.glob(f"*/{WEIGHTS_FILE}"))
 
 
+def found_models(folders: Sequence[Path] = ()) -> Iterator[Found]:
+    """Every model that needs no network: shipped, named, fetched before, and those in `folders`."""
+    for name in shipped_models():
+        yield Found(name, ASSETS / name, "shipped")
+    root = _named_models()
+    if root is not None:
+        for folder in _models_in(root):
+            name = folder.relative_to(root).as_posix()
+            hidden = name in (".", *shipped_models())  # only its path leads to it
+            yield Found(str(folder) if hidden else name, folder, f"${MODELS_VARIABLE}")
+    for cached, folder in hub.cached_models(WEIGHTS_FILE):
+        yield Found(str(cached), folder, "hub")
+    for root in folders:
+        if not root.is_dir():
+            raise ModelError(f"{root}: no such folder to look for models in")
+        for folder in _models_in(root):
+            yield Found(str(folder), folder, "folder")
+
+
 def model_folder(path_or_name: str | Path) -> Path:
-    """The folder of a shipped model's name or of a path.
+    """The folder of a model: a shipped one's name, a path, a name in $AUDIOCODEC_MODELS, or a name
+    on the hub, from where it is fetched. The first of these that fits counts.
 
     Raises:
-        ModelError: neither a shipped name nor a folder with both files.
+        ModelError: there is none, or it lacks one of the two files.
     """
-    shipped = ASSETS / path_or_name
-    folder = shipped if str(path_or_name) in shipped_models() else Path(path_or_name)
-    for name in (CONFIG_FILE, WEIGHTS_FILE):
-        if not (folder / name).is_file():
+    name = str(path_or_name)
+    folder = None if name.startswith(hub.PREFIX) else _local_folder(name)
+    if folder is None and (remote := hub.hub_name(name)):
+        files = (CONFIG_FILE, WEIGHTS_FILE, TABLES_FILE, CARD_FILE)
+        try:
+            folder = hub.fetch(remote, files)
+        except ModelError as error:
+            if name.startswith(hub.PREFIX):
+                raise
+            raise ModelError(f"no folder {name} here, and {error}") from None
+    folder = folder or Path(name)
+    for file in (CONFIG_FILE, WEIGHTS_FILE):
+        if not (folder / file).is_file():
             raise ModelError(
-                f"model {str(path_or_name)!r}: no {folder / name}; give a model folder or one of: "
-                f"{', '.join(shipped_models())}"
+                f"model {name!r}: no {folder / file}; give a model folder, hub:owner/name or one "
+                f"of: {', '.join(found.name for found in found_models())}"
             )
     return folder
+
+
+def model_name(folder: Path) -> str:
+    """What a model in `folder` is called: by its folder, or by its repository on the hub."""
+    resolved = folder.resolve()
+    return hub.cached_repository(resolved) or resolved.name
+
+
+def _local_folder(name: str) -> Path | None:
+    root = _named_models()
+    places = [ASSETS / name] if name in shipped_models() else []
+    places += [Path(name), *([root / name] if root else [])]
+    return next((folder for folder in places if folder.is_dir()), None)
+
+
+def _named_models() -> Path | None:
+    given = os.environ.get(MODELS_VARIABLE)
+    return Path(given).expanduser() if given else None
+
+
+def _models_in(root: Path) -> list[Path]:
+    """At any depth; hidden folders are other programs' unfinished ones."""
+    folders = sorted(path.parent for path in root.rglob(WEIGHTS_FILE))
+    return [f for f in folders if not any(p.startswith(".") for p in f.relative_to(root).parts)]

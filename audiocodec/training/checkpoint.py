@@ -156,7 +156,7 @@ def load_start(path_or_name: str | Path) -> Start:
         ModelError: it is missing, damaged or contradicts itself.
     """
     folder = model_folder(path_or_name)
-    codec = load_codec(path_or_name)
+    codec = load_codec(folder)
     if not (folder / DISCRIMINATORS_FILE).is_file():
         return Start(folder, codec.config, codec.state_dict())
     try:

@@ -27,14 +27,15 @@ def export_model(
             that half precision cannot hold.
     """
     dtype = torch.float16 if half else torch.float32
-    codec, folder = load_codec(source), model_folder(source)
+    folder = model_folder(source)
+    codec = load_codec(folder)
     for name, tensor in codec.state_dict().items():
         if not bool(tensor.to(dtype).isfinite().all()):
             raise ModelError(f"{folder}: {name} is not finite or too large for {dtype}")
     with atomic_folder(target) as temporary:
         write_model(codec, temporary, dtype)
         if discriminators:
-            tensors = load_start(source).discriminators
+            tensors = load_start(folder).discriminators
             if tensors is None:
                 raise ModelError(
                     f"{folder} has no {DISCRIMINATORS_FILE} and {TRAINING_FILE}; "

@@ -1,0 +1,63 @@
+"""`codec models`: the models on this machine, by the names that --model takes."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from audiocodec.cli.output import print_report
+
+if TYPE_CHECKING:
+    from audiocodec.models.folders import Found
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `codec models`."""
+    parser.add_argument(
+        "folders",
+        nargs="*",
+        type=Path,
+        metavar="FOLDER",
+        help="where else to look, at any depth, e.g. exp",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON: a list of models")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print what each model is; one that cannot be loaded says why."""
+    from audiocodec.models.folders import found_models
+
+    models = [_facts(found) for found in found_models(args.folders)]
+    if args.json:
+        print(json.dumps(models, indent=2, ensure_ascii=False))
+        return
+    print_report({facts["name"]: _short(facts) for facts in models}, as_json=False)
+
+
+def _facts(found: "Found") -> dict[str, Any]:
+    from audiocodec.errors import CodecError
+    from audiocodec.models.bundle import load_codec
+    from audiocodec.models.description import describe
+
+    facts: dict[str, Any] = {"name": found.name, "origin": found.origin}
+    try:
+        return facts | describe(load_codec(found.folder), found.folder)
+    except CodecError as error:
+        return facts | {"folder": str(found.folder), "problem": str(error)}
+
+
+def _short(facts: dict[str, Any]) -> dict[str, Any]:
+    """A few lines for people; --json and `codec info` have the rest."""
+    where = {"where": f"{facts['folder']} ({facts['origin']})"}
+    if "problem" in facts:
+        return where | {"problem": facts["problem"]}
+    rates = list(facts["bitrates"].values())
+    return {
+        "rate": f"{facts['sample_rate'] / 1000:g} kHz, {facts['frame_rate']:g} frames/s",
+        "bitrates": f"{', '.join(f'{rate / 1000:g}' for rate in rates)} kbit/s",
+        "latency": f"{facts['latency_ms']:.0f} ms",
+        "size": f"{facts['file_bytes'] / 1e6:.1f} MB",
+        "licence": facts["licence"] or "not stated",
+        "data": facts["data"] or "not stated",
+        **where,
+    }

@@ -1,0 +1,31 @@
+"""What a model is, for people who choose one."""
+
+from pathlib import Path
+from typing import Any
+
+from audiocodec.containers.tables import TABLES_FILE
+from audiocodec.models.card import read_card
+from audiocodec.models.codec import Codec
+from audiocodec.models.folders import WEIGHTS_FILE
+
+
+def describe(codec: Codec, folder: Path) -> dict[str, Any]:
+    """Names and plain values: where the model lies, its rates, bitrates, latency and licence."""
+    card = read_card(folder)
+    stages = range(1, codec.num_quantizers + 1)
+    return {
+        "model": codec.name,
+        "hash": codec.weight_hash,
+        "folder": str(folder),
+        "file_bytes": (folder / WEIGHTS_FILE).stat().st_size,
+        "entropy_tables": "yes" if (folder / TABLES_FILE).is_file() else "no",
+        "licence": card.licence,
+        "data": card.data,
+        "sample_rate": codec.sample_rate,
+        "hop_length": codec.hop_length,
+        "frame_rate": codec.frame_rate,
+        "codebook_sizes": list(codec.codebook_sizes),
+        "bitrates": {f"{n} quantizers": round(codec.bitrate(n), 3) for n in stages},
+        "latency_samples": codec.latency_samples,
+        "latency_ms": 1000 * codec.latency_samples / codec.sample_rate,
+    }

@@ -1,24 +1,19 @@
-"""One self-contained page about evaluations: tables, distributions, the worst utterances to hear.
-
-Pictures and sounds are data URIs, so the page needs no network and no file beside it.
-"""
+"""One page about evaluations: tables, distributions, the worst utterances to hear."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 
 from audiocodec.audio import AudioInfo, audio_info, flac_bytes, read_waveform
 from audiocodec.errors import AudioError
 from audiocodec.evaluation import figures
 from audiocodec.evaluation.metrics import ABOUT
+from audiocodec.evaluation.page import write_page
 from audiocodec.evaluation.results import read_summary, read_utterances
-from audiocodec.files import atomic_path
 
 WORST = 10
 MAX_SECONDS = 10  # of each player
@@ -42,10 +37,9 @@ def write_report(folders: Sequence[Path], target: Path) -> None:
     """
     systems = _systems(folders)
     metrics = [name for name in ABOUT if any(name in s.summary["metrics"] for s in systems)]
-    template = files("audiocodec").joinpath("assets", "report.html.jinja").read_text("utf-8")
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["uri"] = figures.data_uri
-    page = environment.from_string(template).render(
+    write_page(
+        "report.html.jinja",
+        target,
         systems=systems,
         metrics=metrics,
         about=ABOUT,
@@ -54,8 +48,6 @@ def write_report(folders: Sequence[Path], target: Path) -> None:
         worst=_worst(systems, metrics),
         seconds=MAX_SECONDS,
     )
-    with atomic_path(target) as temporary:
-        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def _systems(folders: Sequence[Path]) -> list[System]:

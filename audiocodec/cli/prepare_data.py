@@ -1,4 +1,6 @@
-"""`codec prepare-data`: data directories from a folder of audio, LibriTTS or the shipped speech."""
+"""`codec prepare-data`: data directories from a folder of audio, LibriTTS, lhotse manifests or the
+shipped speech.
+"""
 
 import argparse
 from collections.abc import Sequence
@@ -26,13 +28,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     libritts = sources.add_parser("libritts", help="a data directory for each set of LibriTTS")
     libritts.add_argument("--corpus", type=Path, required=True, metavar="DIR")
+    lhotse = sources.add_parser("lhotse", help="one data directory from lhotse manifests")
+    lhotse.add_argument(
+        "--manifests",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="of cuts, or of recordings and supervisions (jsonl, jsonl.gz, json, yaml)",
+    )
+    lhotse.add_argument("--name", default="train", help="of the set (default: %(default)s)")
+    lhotse.add_argument(
+        "--root", type=Path, metavar="DIR", help="what relative paths start from (default: here)"
+    )
     samples = sources.add_parser("samples", help="the speech that the package ships")
     for source in (folder, samples):
         size = "share of the speakers, or their number from 1 (default: %(default)s)"
         source.add_argument("--valid", type=float, default=0.1, metavar="SIZE", help=size)
         source.add_argument("--test", type=float, default=0.1, metavar="SIZE", help=size)
         source.add_argument("--seed", type=int, default=0, help="of the split")
-    for source in (folder, libritts, samples):
+    for source in (folder, libritts, lhotse, samples):
         source.add_argument("--output", type=Path, required=True, metavar="DATA")
         source.add_argument("--jobs", type=positive, default=available_cores(), help="threads")
 
@@ -46,7 +61,8 @@ def run(args: argparse.Namespace) -> None:
     from audiocodec.data.data_dir import write_data_dir
     from audiocodec.errors import PartialFailure
 
-    sets, left_out = _libritts(args) if args.source == "libritts" else _folder(args)
+    makers = {"libritts": _libritts, "lhotse": _lhotse}
+    sets, left_out = makers.get(args.source, _folder)(args)
     for name, utterances in sets.items():
         write_data_dir(args.output / name, utterances)
         print(f"{args.output / name}: {_described(utterances)}")
@@ -61,6 +77,15 @@ def _libritts(args: argparse.Namespace) -> "tuple[dict[str, list[Utterance]], in
     found = {n: _scan(n, r, args.jobs) for n, r in libritts_recordings(args.corpus).items()}
     sets = {name: scan.utterances for name, scan in found.items()}
     return sets, sum(len(scan.problems) for scan in found.values())
+
+
+def _lhotse(args: argparse.Namespace) -> "tuple[dict[str, list[Utterance]], int]":
+    from audiocodec.data.lhotse_manifests import lhotse_recordings
+
+    recordings, problems = lhotse_recordings(args.manifests, args.root)
+    _report(problems)
+    found = _scan(args.name, recordings, args.jobs)
+    return {args.name: found.utterances}, len(problems) + len(found.problems)
 
 
 def _folder(args: argparse.Namespace) -> "tuple[dict[str, list[Utterance]], int]":
@@ -86,9 +111,15 @@ def _scan(name: str, recordings: "Sequence[Recording]", jobs: int) -> "Scan":
     quiet = not sys.stderr.isatty()
     with tqdm(total=len(recordings), desc=name, unit="file", leave=False, disable=quiet) as bar:
         found = scan(recordings, jobs, bar.update)
-    for problem in found.problems:
-        print(f"codec: left out: {problem}", file=sys.stderr)
+    _report(found.problems)
     return found
+
+
+def _report(problems: "Sequence[str]") -> None:
+    import sys
+
+    for problem in problems:
+        print(f"codec: left out: {problem}", file=sys.stderr)
 
 
 def _described(utterances: "Sequence[Utterance]") -> str:

@@ -4,9 +4,8 @@ Each crop draws from its own Philox stream, so it depends on no worker, no proce
 before it: training can stop and go on anywhere, on any number of machines, with the same data.
 """
 
-import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,12 +13,12 @@ import numpy as np
 
 from audiocodec.audio import audio_info, read_waveform
 from audiocodec.data.data_dir import Utterance
+from audiocodec.data.faults import clipped_share, is_silent
 from audiocodec.errors import AudioError, ConfigError, DataError
-
-log = logging.getLogger(__name__)
 
 _STREAM = 0  # training draws other numbers of the same seed from other streams
 _TRIES = 10  # crops drawn for one place before a silent one is accepted
+_BLOCK = 1 << 18  # samples read at once to see whether a whole file is silent
 _MARGIN = 256  # samples of the file read beyond a crop's ends, where the resampler's filter starts
 
 
@@ -43,11 +42,22 @@ class CropsConfig:
             )
 
 
+class Remark(NamedTuple):
+    """What is wrong with a file: `fault` is unreadable, silent or clipped."""
+
+    utterance_id: str
+    fault: str
+    text: str
+
+
 class Crop(NamedTuple):
-    """waveform: (time,) float32; shorter utterances end in zeros."""
+    """waveform: (time,) float32; shorter utterances end in zeros. Remarks are of files that were
+    met for it, each fault once in the life of a `Crops`.
+    """
 
     waveform: np.ndarray
     utterance_id: str
+    remarks: tuple[Remark, ...] = ()
 
 
 class Crops:
@@ -68,7 +78,7 @@ class Crops:
         self.sample_rate, self.seed = sample_rate, seed
         self.crop_samples = round(config.seconds * sample_rate)
         self._cumulative = np.cumsum(self._weights())
-        self._unreadable: set[str] = set()
+        self._examined: set[tuple[str, str]] = set()  # ids and faults that were looked into
 
     def _weights(self) -> list[float]:
         seconds = [u.num_samples / (u.sample_rate or self.sample_rate) for u in self.utterances]
@@ -92,30 +102,37 @@ class Crops:
         key = np.array([self.seed, _STREAM], dtype=np.uint64)
         counter = np.array([0, 0, step, index], dtype=np.uint64)
         random = np.random.Generator(np.random.Philox(key=key, counter=counter))
-        crop = None
+        crop, trouble = None, ""
+        remarks: list[Remark] = []
         for _ in range(_TRIES):
             utterance = self._draw_utterance(random)
             try:
-                crop = self._draw_crop(utterance, random)
+                crop = self._draw_crop(utterance, random, remarks)
             except AudioError as error:
-                self._report(utterance, error)
+                trouble = str(error)
+                if self._first_time(utterance, "unreadable"):
+                    remarks.append(Remark(utterance.id, "unreadable", f"is left out: {error}"))
                 continue
             if np.abs(crop.waveform).max() >= self.config.min_peak:
                 break
         if crop is None:
             raise DataError(
-                f"{_TRIES} files in a row could not be read; run codec validate-data on the data"
+                f"{_TRIES} files in a row could not be read, the last since {trouble}; run codec "
+                "validate-data on the data"
             )
-        return crop
+        return crop._replace(remarks=tuple(remarks))
 
     def _draw_utterance(self, random: np.random.Generator) -> Utterance:
         second = random.random() * self._cumulative[-1]
         index = int(np.searchsorted(self._cumulative, second, side="right"))
         return self.utterances[min(index, len(self.utterances) - 1)]
 
-    def _draw_crop(self, utterance: Utterance, random: np.random.Generator) -> Crop:
+    def _draw_crop(
+        self, utterance: Utterance, random: np.random.Generator, remarks: list[Remark]
+    ) -> Crop:
         place, gain_place = random.random(2)
         waveform = self._read(utterance, place)
+        remarks.extend(self._examine(utterance, waveform))
         decibels = self.config.min_gain_db + gain_place * (
             self.config.max_gain_db - self.config.min_gain_db
         )
@@ -142,7 +159,31 @@ class Crops:
         first = before * self.sample_rate // rate
         return waveform[0, first : first + self.crop_samples]
 
-    def _report(self, utterance: Utterance, error: AudioError) -> None:
-        if utterance.id not in self._unreadable:
-            self._unreadable.add(utterance.id)
-            log.warning("%s is left out: %s", utterance.id, error)
+    def _examine(self, utterance: Utterance, waveform: np.ndarray) -> Iterator[Remark]:
+        """Faults of the file of which `waveform` is a crop, at its own level."""
+        clipped = clipped_share(waveform)
+        if clipped and self._first_time(utterance, "clipped"):
+            found = f"is clipped: {clipped:.1%} of the samples of a crop at full scale"
+            yield Remark(utterance.id, "clipped", f"{found}; prefer other takes")
+        # A crop may be a pause: then the whole file is looked through, which no other crop repeats.
+        looked = is_silent(waveform) and self._first_time(utterance, "silent")
+        if looked and _is_silent_file(utterance):
+            found = "is silent from beginning to end"
+            yield Remark(utterance.id, "silent", f"{found}; codec validate-data --fix drops it")
+
+    def _first_time(self, utterance: Utterance, fault: str) -> bool:
+        key = (utterance.id, fault)
+        known = key in self._examined
+        self._examined.add(key)
+        return not known
+
+
+def _is_silent_file(utterance: Utterance) -> bool:
+    """Reads no further than to the first sound."""
+    try:
+        return all(
+            is_silent(read_waveform(utterance.path, start=start, num_samples=_BLOCK))
+            for start in range(0, utterance.num_samples, _BLOCK)
+        )
+    except AudioError:  # its crops will tell; which are drawn must not depend on this look
+        return False

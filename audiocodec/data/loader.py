@@ -1,5 +1,6 @@
 """Batches of crops for one process of a run."""
 
+import logging
 import signal
 from collections.abc import Iterator, Sequence
 
@@ -8,13 +9,16 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from audiocodec.data.crops import Crops, CropsConfig
+from audiocodec.data.crops import Crops, CropsConfig, Remark
 from audiocodec.data.data_dir import Utterance
 
+log = logging.getLogger(__name__)
+
 Batch = tuple[Tensor, list[str]]  # waveform (batch, 1, time), utterance ids
+Reported = set[tuple[str, str]]  # utterance ids and faults
 
 
-class _Batches(Dataset[Batch]):
+class _Batches(Dataset[tuple[Batch, list[Remark]]]):
     def __init__(self, crops: Crops, batch_size: int, start: int, stop: int, rank: int) -> None:
         self.crops, self.batch_size, self.rank = crops, batch_size, rank
         self.start, self.stop = start, stop
@@ -22,11 +26,12 @@ class _Batches(Dataset[Batch]):
     def __len__(self) -> int:
         return self.stop - self.start
 
-    def __getitem__(self, item: int) -> Batch:
+    def __getitem__(self, item: int) -> tuple[Batch, list[Remark]]:
         first = self.rank * self.batch_size
         rows = [self.crops(self.start + item, first + row) for row in range(self.batch_size)]
         waveform = torch.from_numpy(np.stack([crop.waveform for crop in rows]))
-        return waveform.unsqueeze(1), [crop.utterance_id for crop in rows]
+        batch = waveform.unsqueeze(1), [crop.utterance_id for crop in rows]
+        return batch, [remark for crop in rows for remark in crop.remarks]
 
 
 def _ignore_signals(_worker: int) -> None:
@@ -40,7 +45,8 @@ class CropLoader:
 
     Process `rank` has rows rank * batch_size ... (rank + 1) * batch_size - 1 of the global batch:
     two processes of batch B see what one of batch 2 B sees. `workers` processes read ahead, 0 reads
-    in this one; the batches are the same.
+    in this one; the batches are the same. Bad files are named in the log when they are met, each
+    fault once, whichever reader meets it; those in `reported` have been.
     """
 
     def __init__(
@@ -55,7 +61,9 @@ class CropLoader:
         stop: int,
         rank: int = 0,
         workers: int = 0,
+        reported: Reported | None = None,
     ) -> None:
+        self._reported: Reported = set() if reported is None else reported
         crops = Crops(utterances, config, sample_rate, seed)
         batches = _Batches(crops, batch_size, start, stop, rank)
         self._loader = DataLoader(
@@ -63,4 +71,12 @@ class CropLoader:
         )
 
     def __iter__(self) -> Iterator[Batch]:
-        return iter(self._loader)
+        for batch, remarks in self._loader:
+            for remark in remarks:
+                self._report(remark)
+            yield batch
+
+    def _report(self, remark: Remark) -> None:
+        if remark[:2] not in self._reported:
+            self._reported.add(remark[:2])
+            log.warning("%s %s", remark.utterance_id, remark.text)

@@ -77,7 +77,7 @@ def folder_recordings(folder: Path, speaker_from: str | None = None) -> list[Rec
     recordings = []
     for path in find_audio(folder):
         inside = path.relative_to(folder)
-        name = _word("-".join(inside.with_suffix("").parts))
+        name = as_word("-".join(inside.with_suffix("").parts))
         counts[name] += 1  # a.wav beside a.flac, or "a b" beside "a_b"
         unique = name if counts[name] == 1 else f"{name}.{counts[name]}"
         recordings.append(Recording(unique, _speaker(inside, pattern), path.absolute()))
@@ -98,14 +98,15 @@ def _compiled(expression: str) -> re.Pattern[str]:
 
 def _speaker(inside: Path, pattern: re.Pattern[str] | None) -> str:
     if pattern is None:  # files beside the folders have nothing that tells them apart
-        return _word(inside.parts[0]) if len(inside.parts) > 1 else "unknown"
+        return as_word(inside.parts[0]) if len(inside.parts) > 1 else "unknown"
     match = pattern.search(inside.as_posix())
     if match is None or not match[1]:
         raise DataError(f"{inside}: speaker-from {pattern.pattern!r} finds no speaker in this path")
-    return _word(match[1])
+    return as_word(match[1])
 
 
-def _word(text: str) -> str:
+def as_word(text: str) -> str:
+    """`text` as an id or a speaker."""
     return re.sub(r"\s", "_", text)  # ids end at the first blank
 
 

@@ -10,16 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 from joblib import Parallel, delayed
 
 from audiocodec.audio import audio_info, read_waveform
 from audiocodec.data.data_dir import Utterance, write_data_dir
+from audiocodec.data.faults import clipped_share, is_silent
 from audiocodec.data.tables import UNKNOWN, Finding, Severity
 from audiocodec.errors import AudioError, DataError
-
-CLIPPED_SHARE = 1e-3  # of samples at full scale; a codec would learn the flat tops
-SILENT_PEAK = 1e-3  # -60 dBFS
 
 _CHUNK = 64  # files a task: sending a task costs as much as decoding a second of audio
 
@@ -70,12 +67,10 @@ def check_file(utterance: Utterance, sample_rate: int | None) -> Checked:
     if stated is not None and info.sample_rate != stated:
         found = f"is at {info.sample_rate} Hz, {stated} expected"
         troubles.append(("error", found, "write utt2sr (--fix does) or resample the file"))
-    magnitude = np.abs(waveform)
-    silent = bool(magnitude.max() < SILENT_PEAK)
+    silent = is_silent(waveform)
     if silent:
         troubles.append(("warning", "is silent", "drop it; --fix does"))
-    clipped = float((magnitude >= 0.999).mean())
-    if clipped > CLIPPED_SHARE:
+    if clipped := clipped_share(waveform):
         found = f"is clipped: {clipped:.1%} of samples at full scale"
         troubles.append(("warning", found, "prefer other takes"))
     digest = hashlib.sha256(waveform.tobytes()).digest()

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from audiocodec import config as configuration
 from audiocodec.data.data_dir import Utterance
-from audiocodec.data.loader import CropLoader
+from audiocodec.data.loader import CropLoader, Reported
 from audiocodec.errors import DataError
 from audiocodec.files import atomic_path
 from audiocodec.models.bundle import save_codec
@@ -79,6 +79,7 @@ class Trainer:
         self.guard, self.stop = Guard(config.guard), StopRequest()
         self.window = Window(self.networks.codec.codebook_sizes, self.device)
         self.journal = Journal(experiment)
+        self.reported: Reported = set()
         self.step = 0
         self.quantizer_started = start is not None
         self.validated = 0  # the last step that was
@@ -217,6 +218,7 @@ class Trainer:
             stop=stop,
             rank=self.rank,
             workers=self.workers,
+            reported=self.reported,
         )
 
     def _batches(self) -> Iterator[tuple[Tensor, list[str]]]:

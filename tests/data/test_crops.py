@@ -87,7 +87,7 @@ def test_gain_is_in_its_range_and_never_clips(tmp_path):
     assert max(peaks) > 0.9 and min(peaks) < 0.1
 
 
-def test_silent_crops_are_drawn_again_and_unreadable_files_are_reported_once(tmp_path, caplog):
+def test_silent_crops_are_drawn_again_and_unreadable_files_are_left_out(tmp_path):
     half_silent = np.concatenate([np.zeros(RATE * 2, np.float32), noise(6)])
     broken = utterance(tmp_path, "broken", noise(2))
     broken.path.write_bytes(b"no audio")
@@ -96,7 +96,33 @@ def test_silent_crops_are_drawn_again_and_unreadable_files_are_reported_once(tmp
     drawn = [crops(step, 0) for step in range(50)]
     assert all(crop.waveform.any() for crop in drawn)
     assert {crop.utterance_id for crop in drawn} == {"x"}
-    assert caplog.text.count("broken is left out") == 1
+    (remark,) = (remark for crop in drawn for remark in crop.remarks)
+    assert remark[:2] == ("broken", "unreadable") and "broken.wav" in remark.text
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_bad_files_are_named_once_whichever_reader_meets_them(workers, tmp_path, caplog):
+    """A pause is no fault, and neither is one loud sample."""
+    peak, clipped = noise(1, seed=2), np.clip(4 * noise(1, seed=3), -1, 1)
+    peak[100] = 1.0
+    rows = [
+        utterance(tmp_path, "pause", np.concatenate([np.zeros(RATE, np.float32), noise(1)])),
+        utterance(tmp_path, "peak", peak),
+        utterance(tmp_path, "silent", np.zeros(2 * RATE, np.float32)),
+        utterance(tmp_path, "clipped", clipped),
+        utterance(tmp_path, "broken", noise(1)),
+    ]
+    rows[-1].path.write_bytes(b"no audio")
+    settings = {"sample_rate": RATE, "batch_size": 8, "seed": 0, "start": 0, "stop": 12}
+    reported: set[tuple[str, str]] = set()
+    for _ in range(2):  # as after a return to a checkpoint
+        list(CropLoader(rows, PLAIN, **settings, workers=workers, reported=reported))
+    lines = sorted(record.getMessage() for record in caplog.records)
+    assert [line.split(";")[0].partition(" of ")[0] for line in lines] == [
+        f"broken is left out: {rows[-1].path}: not readable as audio: Format not recognised.",
+        f"clipped is clipped: {lines[1].split()[3]}",
+        "silent is silent from beginning to end",
+    ]
 
 
 def test_nothing_to_read_is_an_error(tmp_path):

@@ -1,19 +1,23 @@
-"""Make the speech that the package ships: our own sentences, spoken by eSpeak NG.
+"""Make the speech that the package ships: our own sentences, spoken by programs.
 
-    apt-get install espeak-ng
+    apt-get install espeak-ng flite
     python recipes/make_samples.py
 
-Each speaker is a voice with a pitch and a speed; the recordings are Ogg Opus at 24 kHz.
+The samples are by eSpeak NG, whose rules speak many languages: each speaker is a voice with a pitch
+and a speed; Ogg Opus at 24 kHz. The demonstration is by Flite, whose voices were learned from
+people: two of them in turn, as FLAC at the 16 kHz that they have.
 """
 
 import io
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import soundfile
 import soxr
 
-SAMPLES = Path(__file__).parent.parent / "audiocodec" / "assets" / "speech_samples"
+ASSETS = Path(__file__).parent.parent / "audiocodec" / "assets"
+SAMPLES = ASSETS / "speech_samples"
 SAMPLE_RATE = 24_000
 PEAK = 0.5
 
@@ -94,6 +98,12 @@ SPEAKERS = {  # name: (voice, pitch 0-99, words per minute, sentences)
         ),
     ),
 }
+DEMO = ASSETS / "demo_speech" / "harbour.flac"
+DIALOGUE = (  # voice, what it says
+    ("slt", "I did not expect the harbour to be so quiet in the morning; even the gulls sleep."),
+    ("rms", "You should have heard it yesterday, when the fishing boats came back from the storm."),
+)
+PAUSE = 0.35  # seconds before and after each turn
 
 
 def main() -> None:
@@ -102,11 +112,26 @@ def main() -> None:
             target = SAMPLES / speaker / f"{speaker}_{number:02d}.opus"
             target.parent.mkdir(parents=True, exist_ok=True)
             command = ["espeak-ng", "-v", voice, "-p", str(pitch), "-s", str(speed), "--stdout"]
-            speech = subprocess.run([*command, sentence], check=True, capture_output=True).stdout
-            waveform, rate = soundfile.read(io.BytesIO(speech), dtype="float32")
+            waveform, rate = spoken([*command, sentence])
             waveform = soxr.resample(waveform, rate, SAMPLE_RATE, "HQ")
             waveform *= PEAK / abs(waveform).max()
             soundfile.write(target, waveform, SAMPLE_RATE, format="OGG", subtype="OPUS")
+    make_demo()
+
+
+def make_demo() -> None:
+    turns, rate = [], 0
+    for voice, sentence in DIALOGUE:
+        command = ["flite", "-voice", voice, "-t", sentence, "-o", "/dev/stdout"]
+        waveform, rate = spoken(command)
+        turns.append(np.pad(PEAK / abs(waveform).max() * waveform, round(PAUSE * rate)))
+    DEMO.parent.mkdir(exist_ok=True)
+    soundfile.write(DEMO, np.concatenate(turns), rate, subtype="PCM_16")
+
+
+def spoken(command: list[str]) -> tuple[np.ndarray, int]:
+    speech = subprocess.run(command, check=True, capture_output=True).stdout
+    return soundfile.read(io.BytesIO(speech), dtype="float32")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """Append a row to a table of results, with all that is needed to get it again.
 
-    python recipes/results.py --scores EXP/scores --codes EXP/codes --results RESULTS.md \
-        --name TAG --command "./run.sh --seed 1"
+    python recipes/results.py --scores EXP/scores --results RESULTS.md --command "./run.sh --seed 1"
 
-The scores are those of `codec evaluate`; the bitrate is that of the code files.
+The scores, the system's name and its bitrate are those that `codec evaluate` wrote.
 """
 
 import argparse
@@ -14,32 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from audiocodec._version import __version__
-from audiocodec.codes import read_codes
 from audiocodec.files import atomic_path
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--scores", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--codes", type=Path, metavar="DIR", help="what was evaluated, for bitrate")
     parser.add_argument("--results", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--name", required=True, help="of the system")
     parser.add_argument("--command", required=True, help="that made it")
     args = parser.parse_args()
     summary = json.loads((args.scores / "summary.json").read_text(encoding="utf-8"))
-    cells = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "system": args.name}
-    if args.codes is not None:
-        cells["kbit/s"] = f"{bitrate(args.codes) / 1000:.2f}"
+    stamp = summary["stamp"]
+    cells = {"date": f"{datetime.now(UTC):%Y-%m-%d}"}
+    cells["system"] = str(stamp.get("name", args.scores.resolve().name))
+    cells["kbit/s"] = f"{stamp['bitrate'] / 1000:.2f}" if "bitrate" in stamp else ""
     cells |= scored(summary) | {"commit": commit(), "command": f"`{args.command.strip()}`"}
     append_row(args.results, cells)
-
-
-def bitrate(folder: Path) -> float:
-    """Bits per second of the first code file below `folder`; all are by one model."""
-    paths = sorted(folder.rglob("*.npy"))
-    if not paths:
-        raise SystemExit(f"{folder}: no code file below it")
-    return read_codes(paths[0]).metadata.bitrate
 
 
 def scored(summary: dict[str, Any]) -> dict[str, str]:
@@ -60,14 +49,19 @@ def commit() -> str:
 
 
 def append_row(path: Path, cells: dict[str, str]) -> None:
-    """Add a row; one whose columns differ from the last table's starts a new table."""
+    """Add a row, unless it is there (a stage that was killed goes on); one whose columns differ
+    from the last table's starts a new table.
+    """
     text = path.read_text(encoding="utf-8") if path.exists() else "# Results\n"
-    header = row(list(cells))
+    header, values = row(list(cells)), row(list(cells.values()))
     tables = [line for line in text.splitlines() if line.startswith("| date |")]
-    if not tables or tables[-1] != header:
+    if tables and tables[-1] == header:
+        if values in text.splitlines():
+            return
+    else:
         text += f"\n{header}\n{'|---' * len(cells)}|\n"
     with atomic_path(path) as temporary:
-        temporary.write_text(text + row(list(cells.values())) + "\n", encoding="utf-8")
+        temporary.write_text(text + values + "\n", encoding="utf-8")
 
 
 def row(cells: list[str]) -> str:

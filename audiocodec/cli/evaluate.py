@@ -20,7 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads of the model")
     parser.add_argument("--output", type=Path, required=True, metavar="OUT")
     parser.add_argument("--name", help="of the system, for reports (default: OUT's name)")
-    parser.add_argument("--bitrate", type=float, metavar="BPS", help="of a system without model")
+    rates = parser.add_mutually_exclusive_group()
+    rates.add_argument("--bitrate", type=float, metavar="BPS", help="of a system without model")
+    rates.add_argument(
+        "--codes",
+        type=Path,
+        metavar="DIR",
+        help="code files that DEG comes from: its bitrate",
+    )
     parser.add_argument(
         "--metrics",
         default="default",
@@ -75,6 +82,8 @@ def run(args: argparse.Namespace) -> None:
             facts |= found
         elif args.bitrate:
             facts |= {"bitrate": args.bitrate}
+        elif args.codes:
+            facts |= _coded(args.codes)
         evaluation = evaluate(args.reference, degraded, args.output, options, facts)
     _print(evaluation.summary, evaluation.rows, args)
 
@@ -124,6 +133,32 @@ def _reconstruct(args: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
             except AudioError as error:  # scoring will find no degraded file
                 print(f"codec: error: {error}", file=sys.stderr)
         return args.output / "wav", trip.facts()
+
+
+def _coded(folder: Path) -> dict[str, Any]:
+    """What the code files below `folder` say of themselves; all must be of one model and rate.
+
+    Raises:
+        DataError: there are none, or they differ.
+    """
+    from audiocodec.codes import read_codes
+    from audiocodec.errors import DataError
+
+    found: dict[str, Any] = {}
+    for path in sorted(folder.rglob("*.npy")):
+        metadata = read_codes(path).metadata
+        facts = {
+            "model": metadata.model,
+            "model_hash": metadata.model_hash,
+            "num_quantizers": len(metadata.codebook_sizes),
+            "bitrate": metadata.bitrate,
+        }
+        if found and facts != found:
+            raise DataError(f"{path}: of another model or bitrate than the code files before it")
+        found = facts
+    if not found:
+        raise DataError(f"{folder}: no code file below it")
+    return found
 
 
 def _key_and_file(text: str) -> tuple[str, str]:

@@ -60,15 +60,17 @@ fi
 if run_stage 4 "evaluate" "$exp/scores"; then
   for n in $num_quantizers; do
     codec evaluate --reference "$data/checked/test" --degraded "$exp/test/$n/audio" \
+      --codes "$exp/test/$n/codes" --name "$exp, $n of its stages" \
       --output "$exp/scores/$n" --jobs "$nj" ||
       [[ $? -eq 3 ]] # some could not be scored, which the results count
+    python ../../recipes/results.py --scores "$exp/scores/$n" --results "$exp/RESULTS.md" \
+      --command "$COMMAND_LINE"
   done
 fi
 
 if run_stage 5 "report" "$exp/report"; then
-  for n in $num_quantizers; do
-    python ../../recipes/results.py --scores "$exp/scores/$n" --codes "$exp/test/$n/codes" \
-      --results "$exp/report/RESULTS.md" --name "$exp, $n of its stages" --command "$COMMAND_LINE"
-  done
-  cat "$exp/report/RESULTS.md"
+  read -ra stages <<<"$num_quantizers"
+  codec report "${stages[@]/#/$exp/scores/}" --output "$exp/report/report.html"
+  codec plot "$exp" --output "$exp/report"
+  cat "$exp/RESULTS.md"
 fi

@@ -74,18 +74,20 @@ if run_stage 5 "evaluate" "$exp/scores"; then
   for set in $test_sets; do
     for n in $num_quantizers; do
       codec evaluate --reference "$data/checked/$set" --degraded "$exp/test/$set/$n/audio" \
+        --codes "$exp/test/$set/$n/codes" --name "$exp, $n of its stages, $set" \
         --output "$exp/scores/$set/$n" --jobs "$nj" ||
         [[ $? -eq 3 ]] # some could not be scored, which the results count
+      python ../../recipes/results.py --scores "$exp/scores/$set/$n" --results "$exp/RESULTS.md" \
+        --command "$COMMAND_LINE"
     done
   done
 fi
 
 if run_stage 6 "report" "$exp/report"; then
+  read -ra stages <<<"$num_quantizers"
   for set in $test_sets; do
-    for n in $num_quantizers; do
-      python ../../recipes/results.py --scores "$exp/scores/$set/$n" --name "$exp, $n of its stages, $set" \
-        --codes "$exp/test/$set/$n/codes" --results "$exp/report/RESULTS.md" --command "$COMMAND_LINE"
-    done
+    codec report "${stages[@]/#/$exp/scores/$set/}" --output "$exp/report/$set.html"
   done
-  cat "$exp/report/RESULTS.md"
+  codec plot "$exp" --output "$exp/report"
+  cat "$exp/RESULTS.md"
 fi

@@ -35,12 +35,15 @@ if run_stage 4 "decode it" "$exp/decoded"; then
 fi
 
 if run_stage 5 "evaluate" "$exp/scores"; then
-  codec evaluate --reference data/test --degraded "$exp/decoded" --output "$exp/scores" --jobs "$nj"
+  codec evaluate --reference data/test --degraded "$exp/decoded" --codes "$exp/codes" \
+    --name "$exp" --output "$exp/scores" --jobs "$nj"
+  python ../../recipes/results.py --scores "$exp/scores" --results "$exp/RESULTS.md" \
+    --command "$COMMAND_LINE"
 fi
 
-if run_stage 6 "report" "$exp/report"; then
-  python ../../recipes/results.py --scores "$exp/scores" --codes "$exp/codes" \
-    --results "$exp/report/RESULTS.md" --name "$exp" --command "$COMMAND_LINE"
-  cat "$exp/report/RESULTS.md"
+if run_stage 6 "report and check" "$exp/report"; then
+  codec report "$exp/scores" --output "$exp/report/report.html"
+  codec plot "$exp" --output "$exp/report"
+  cat "$exp/RESULTS.md"
   python ../../recipes/check_run.py "$exp"
 fi

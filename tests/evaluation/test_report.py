@@ -128,3 +128,15 @@ def test_the_page_opens_in_a_browser_and_its_sounds_play(evaluations, tmp_path, 
             (tmp_path / f"{width}.png").write_bytes(browser.screenshot())
         assert browser.troubles == []
     assert (tmp_path / "360.png").stat().st_size > 5000
+
+
+def test_audio_decoded_from_our_code_files_has_their_bitrate(evaluations, tmp_path):
+    one, both = evaluations
+    sides = ["--reference", str(one.parent / "reference"), "--degraded", str(one / "wav")]
+    options = ["--output", str(tmp_path / "out"), "--metrics", "si_sdr", "--no-report", "--codes"]
+    assert main(["evaluate", *sides, *options, str(one / "codes")]) == 0
+    stamp = json.loads((tmp_path / "out" / "summary.json").read_text())["stamp"]
+    model = json.loads((one / "summary.json").read_text())["stamp"]["model_hash"]
+    assert (stamp["bitrate"], stamp["num_quantizers"], stamp["model_hash"]) == (300.0, 1, model)
+    for folder in (both.parent, tmp_path):  # of two bitrates, without code files
+        assert main(["evaluate", *sides, *options, str(folder)]) == 1

@@ -87,7 +87,7 @@ def test_libritts_passes_every_stage(checkout, libritts):
     options += ["--num-quantizers", "2", "--test-sets", "test-clean"]
     done = run(checkout, "libritts", *options, "--config", checkout / "tiny.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
-    found = rows(checkout / "egs/libritts/exp/libritts/report/RESULTS.md")
+    found = rows(checkout / "egs/libritts/exp/libritts/RESULTS.md")
     assert [row[2] for row in found] == ["0.60"] and "test-clean" in found[0][1]
 
 
@@ -101,7 +101,7 @@ def test_any_folder_passes_every_stage_and_another_configuration_starts_anew(che
     done = run(checkout, "folder", *options, checkout / "tiny.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
     exp = checkout / "egs/folder/exp/folder"
-    lower, row = rows(exp / "report/RESULTS.md")
+    lower, row = rows(exp / "RESULTS.md")
     assert (lower[2], row[2]) == ("0.30", "0.60") and "--audio my\\ audio" in row[-1]
     summary = json.loads((exp / "scores/2/summary.json").read_text())
     assert summary["n_utterances"] == 2

@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-from audiocodec.cli.arguments import positive
 from audiocodec.cli.output import print_report
 from audiocodec.cli.paths import found
 from audiocodec.codes import CODE_SUFFIXES, read_codes
@@ -19,23 +18,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inputs", nargs="+", metavar="IN", help="training codes: files, folders, lists (*.scp)"
     )
     parser.add_argument("--model", required=True, metavar="M", help="folder of the model")
-    parser.add_argument(
-        "--classes", type=positive, default=32, metavar="N", help="contexts (default: 32)"
-    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Count, and write the tables into the model's folder."""
+    from audiocodec.models.bundle import load_codec  # torch takes seconds to load
+
     folder = model_folder(args.model)
-    sequences, makers = [], set()
+    codec = load_codec(folder)
+    made_by = (codec.weight_hash, codec.codebook_sizes)
+    sequences = []
     for given in args.inputs:
         for _, path in found(given, CODE_SUFFIXES):
             codes, metadata = read_codes(path)
-            makers.add((metadata.model_hash, metadata.codebook_sizes))
+            if (metadata.model_hash, metadata.codebook_sizes) != made_by:
+                raise CodeFileError(f"{path}: not all stages of codes of {args.model}")
             sequences += list(codes.reshape(-1, *codes.shape[-2:]))
-    if len(makers) != 1:
-        raise CodeFileError(f"{len(makers)} models made these codes; give those of {args.model}")
-    ((_, codebook_sizes),) = makers
-    write_tables(folder, fit_tables(sequences, codebook_sizes, args.classes))
-    frames = sum(codes.shape[-1] for codes in sequences)
-    print_report({"tables": str(Path(folder) / TABLES_FILE), "frames": frames}, as_json=False)
+    tables = fit_tables(sequences, codec.codebook_sizes)
+    write_tables(folder, tables)
+    path = Path(folder) / TABLES_FILE
+    report = {
+        "tables": str(path),
+        "name": tables.digest.hex(),
+        "bytes": path.stat().st_size,
+        "frames": sum(codes.shape[-1] for codes in sequences),
+    }
+    print_report(report, as_json=False)

@@ -1,99 +1,167 @@
-"""Entropy tables from codes: contexts are classes of codes with similar successors."""
+"""Entropy tables from codes: classes of codes with similar successors, and how to weigh them."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from audiocodec.containers.tables import MAX_CODEBOOK_SIZE, PRECISION, EntropyTables
+from audiocodec.containers.tables import (
+    MAX_CODEBOOK_SIZE,
+    STEPS_PER_OCTAVE,
+    EntropyTables,
+)
 from audiocodec.errors import CodeFileError
 
-_SMOOTHING = 0.4  # counts a code that every context starts with, as the stage has them overall
-_ITERATIONS = 15
+CLASSES = (48, 24, 24)  # of the best source, of the second and the third
+_SMOOTHING = 0.4  # counts a code that every class starts with, as the stage has them overall
+_ITERATIONS = 15  # of clustering
+_SAMPLES = 2048  # codes that weights are fitted to
+_NEWTON_STEPS = 4
 
 
 def fit_tables(
-    sequences: Sequence[np.ndarray], codebook_sizes: Sequence[int], num_classes: int = 32
+    sequences: Sequence[np.ndarray], codebook_sizes: Sequence[int], classes: Sequence[int] = CLASSES
 ) -> EntropyTables:
     """Tables for codes like `sequences`, each (num_quantizers, frames).
+
+    Args:
+        classes: at most how many each of the three sources has.
 
     Raises:
         CodeFileError: no codes, or codebooks too large for tables.
     """
-    if not sequences or max(codebook_sizes) > MAX_CODEBOOK_SIZE or not 1 <= num_classes <= 255:
+    if not sequences or max(codebook_sizes) > MAX_CODEBOOK_SIZE:
         raise CodeFileError(
-            f"entropy tables need codes, codebooks of at most {MAX_CODEBOOK_SIZE} codes and 1 to "
-            f"255 classes; found {len(sequences)}, {max(codebook_sizes)} and {num_classes}"
+            f"entropy tables need codes of codebooks of at most {MAX_CODEBOOK_SIZE} codes; found "
+            f"{len(sequences)} of {max(codebook_sizes)}"
         )
     codes = np.concatenate(sequences, axis=1).astype(np.int64)
-    first = np.zeros(codes.shape[1], dtype=bool)  # frames without a frame before
-    first[np.cumsum([0, *(sequence.shape[1] for sequence in sequences[:-1])])] = True
-    sources, classes, frequencies = [], [], []
-    for stage, size in enumerate(codebook_sizes):
-        candidates = [
-            (source, *_fit_stage(codes, first, stage, source, codebook_sizes, num_classes))
-            for source in sorted({0, max(stage - 1, 0)})
+    frame = np.concatenate([np.arange(sequence.shape[1]) for sequence in sequences])
+    stages = [
+        _Stage(codes, frame, stage, codebook_sizes).fit(classes) for stage in range(len(codes))
+    ]
+    sources, labels, logs = zip(*stages, strict=True)
+    return EntropyTables(sources, labels, logs)
+
+
+class _Expert(NamedTuple):
+    """What one source says: the class of each of its codes, and log p(code | class) / p(code)."""
+
+    labels: np.ndarray
+    ratios: np.ndarray
+
+
+class _Stage:
+    """The codes of a stage and all that may be known before."""
+
+    def __init__(
+        self, codes: np.ndarray, frame: np.ndarray, stage: int, codebook_sizes: Sequence[int]
+    ) -> None:
+        self.codes, self.frame, self.stage = codes, frame, stage
+        self.sizes, self.size = codebook_sizes, codebook_sizes[stage]
+        counts = np.bincount(codes[stage], minlength=self.size)
+        self.overall = _normalize(counts + 0.5)
+        every = max(1, len(frame) // _SAMPLES)
+        self.samples = np.arange(every // 2, len(frame), every)
+
+    def candidates(self) -> list[tuple[int, int]]:
+        """Sources worth trying: the last and the first stage of this frame, frames before."""
+        pairs = [(0, self.stage - 1), (0, 0), (1, self.stage), (1, 0), (2, self.stage), (3, 0)]
+        return [(d, s) for d, s in dict.fromkeys(pairs) if 0 <= s < self.stage + d]
+
+    def fit(
+        self, classes: Sequence[int]
+    ) -> tuple[np.ndarray, tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+        """Sources, classes and logs, as `EntropyTables` has them; sources are added greedily."""
+        chosen: dict[tuple[int, int], _Expert] = {}
+        weights = np.zeros(0)
+        for wanted in classes:
+            tried = []
+            for source in self.candidates():
+                if source not in chosen:
+                    expert = self._expert(source, wanted)
+                    tried.append(
+                        (*self._weigh([*chosen.items(), (source, expert)]), source, expert)
+                    )
+            _, weights, source, expert = min(tried, key=lambda entry: entry[0])
+            chosen[source] = expert
+        prior = np.log(self.overall * self.size)
+        logs = [
+            weight * expert.ratios for weight, expert in zip(weights, chosen.values(), strict=True)
         ]
-        source, best, rows, _ = min(candidates, key=lambda candidate: candidate[-1])
-        sources.append(source)
-        classes.append(best)
-        frequencies.append(rows)
-        assert rows.shape[1] == size
-    return EntropyTables(tuple(sources), tuple(classes), tuple(frequencies))
+        logs[0] = logs[0] + prior
+        return (
+            np.array(list(chosen), dtype=np.uint8),
+            tuple(expert.labels.astype(np.uint8) for expert in chosen.values()),
+            tuple(_rounded(part) for part in logs),
+        )
+
+    def _known(self, source: tuple[int, int], at: np.ndarray | None = None) -> np.ndarray:
+        """Code + 1 of a source for every code of this stage (or those `at`), 0 for none."""
+        delay, stage = source
+        index = np.arange(len(self.frame)) if at is None else at
+        return np.where(self.frame[index] >= delay, self.codes[stage, index - delay] + 1, 0)
+
+    def _expert(self, source: tuple[int, int], wanted: int) -> _Expert:
+        rows = self.sizes[source[1]] + 1
+        both = self._known(source) * self.size + self.codes[self.stage]
+        counts = np.bincount(both, minlength=rows * self.size).reshape(rows, self.size)
+        smoothing = _SMOOTHING * self.size * self.overall
+        labels = _cluster(counts.astype(np.float64), smoothing, min(wanted, rows))
+        totals = _one_hot(labels) @ counts
+        return _Expert(labels, np.log(_normalize(totals + smoothing) / self.overall))
+
+    def _weigh(
+        self, experts: Sequence[tuple[tuple[int, int], _Expert]]
+    ) -> tuple[float, np.ndarray]:
+        """Nats a code and weights of `experts` in a sum of logarithms, by Newton's method.
+
+        The cost of a log-linear model is convex, so that a few steps suffice.
+        """
+        says = [
+            expert.ratios[expert.labels[self._known(source, self.samples)]]
+            for source, expert in experts
+        ]
+        features = np.stack(says)  # (experts, samples, codes)
+        code = self.codes[self.stage, self.samples]
+        wanted = features[:, np.arange(len(code)), code].mean(1)
+        weights = np.full(len(experts), 1 / len(experts))
+        for _ in range(_NEWTON_STEPS):
+            logits = np.log(self.overall) + np.tensordot(weights, features, 1)
+            probabilities = np.exp(logits)
+            totals = probabilities.sum(1, keepdims=True)
+            probabilities /= totals
+            means = np.einsum("jnk,nk->jn", features, probabilities)
+            scaled = (features - means[..., None]) * np.sqrt(probabilities)
+            curvature = np.tensordot(scaled, scaled, ([1, 2], [1, 2])) / len(code)
+            curvature += 1e-6 * np.eye(len(experts))
+            cost = float(np.log(totals).mean() - logits[np.arange(len(code)), code].mean())
+            weights = weights + np.linalg.solve(curvature, wanted - means.mean(1))
+        return cost, weights
 
 
-def _fit_stage(
-    codes: np.ndarray,
-    first: np.ndarray,
-    stage: int,
-    source: int,
-    codebook_sizes: Sequence[int],
-    num_classes: int,
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Classes of the source's codes, frequencies, and the bits that all codes take with them."""
-    size, source_size = codebook_sizes[stage], codebook_sizes[source]
-    if source < stage:
-        context, code = codes[source], codes[stage]
-    else:
-        follows = ~first[1:]
-        context, code = codes[source, :-1][follows], codes[stage, 1:][follows]
-    pairs = np.bincount(context * size + code, minlength=source_size * size)
-    counts = pairs.reshape(source_size, size).astype(np.float64)
-    overall = np.bincount(codes[stage], minlength=size) + 0.5
-    overall *= _SMOOTHING * size / overall.sum()
-    labels = _cluster(counts, overall, min(num_classes, source_size))
-    totals = np.zeros((int(labels.max()) + 2, size))
-    np.add.at(totals, labels, counts)
-    totals[-1] = np.bincount(codes[stage, first], minlength=size)
-    rows = np.stack([_quantize(row + overall) for row in totals])
-    bits = -(totals * np.log2(rows / (1 << PRECISION))).sum()
-    return labels.astype(np.uint8), rows, float(bits)
-
-
-def _cluster(counts: np.ndarray, overall: np.ndarray, num_classes: int) -> np.ndarray:
+def _cluster(counts: np.ndarray, smoothing: np.ndarray, num_classes: int) -> np.ndarray:
     """Class of each row of `counts`: k-means under the cost in bits of one code for all of a class.
 
-    The most frequent rows are the first centres; `overall` is added to what is counted.
+    The most frequent rows are the first centres; `smoothing` is added to what is counted.
     """
     frequent = np.argsort(-counts.sum(1), kind="stable")[:num_classes]
-    centres = _normalize(counts[frequent] + overall)
+    centres = _normalize(counts[frequent] + smoothing)
     for _ in range(_ITERATIONS):
-        labels = (counts @ np.log(centres).T).argmax(1)
-        totals = np.zeros_like(centres)
-        np.add.at(totals, labels, counts)
-        centres = _normalize(totals + overall)
-    used = np.unique(labels, return_inverse=True)[1]
-    return np.asarray(used)
+        labels = np.unique((counts @ np.log(centres).T).argmax(1), return_inverse=True)[1]
+        centres = _normalize(_one_hot(labels) @ counts + smoothing)
+    return np.asarray(labels)
+
+
+def _one_hot(labels: np.ndarray) -> np.ndarray:
+    """(classes, rows) float64."""
+    return np.asarray(labels == np.arange(labels.max() + 1)[:, None], dtype=np.float64)
 
 
 def _normalize(rows: np.ndarray) -> np.ndarray:
     return np.asarray(rows / rows.sum(-1, keepdims=True))
 
 
-def _quantize(weights: np.ndarray) -> np.ndarray:
-    """Positive integers in proportion to `weights` that sum to 2**PRECISION."""
-    free = (1 << PRECISION) - len(weights)
-    shares = weights / weights.sum() * free
-    whole = np.floor(shares).astype(np.int64)
-    largest = np.argsort(whole - shares, kind="stable")[: free - int(whole.sum())]
-    whole[largest] += 1
-    return (whole + 1).astype(np.uint16)
+def _rounded(logs: np.ndarray) -> np.ndarray:
+    """Natural logarithms in eighths of an octave."""
+    return np.clip(np.rint(logs * (STEPS_PER_OCTAVE / np.log(2))), -128, 127).astype(np.int8)

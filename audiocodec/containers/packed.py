@@ -23,6 +23,8 @@ VERSION = 1
 BLOCK_FRAMES = 1024
 _MAX_BLOCK_CODES = 1 << 20  # in one block: bounds what a small file can grow to
 _MAX_HEADER_BYTES = 1 << 22
+_MAX_LANES = 256  # channels * stages of entropy coded blocks
+_MAX_WEIGHTS = 1 << 20  # codes of all codebooks of all lanes that are worked on at once
 _START = struct.Struct("<II")  # version, bytes of the fields
 _FIELDS = struct.Struct("<BBHIIIQIHHB")
 _CRC = struct.Struct("<I")
@@ -78,10 +80,21 @@ def write(
     if tables is None:
         payloads = [pack(block, sizes) for block in blocks]
     else:
-        payloads = [rans.encode(block, len(sizes), tables) for block in blocks]
+        group = _blocks_at_once(layout)
+        payloads = [
+            payload
+            for first in range(0, len(blocks), group)
+            for payload in rans.encode(blocks[first : first + group], len(sizes), tables)
+        ]
     file.write(_header(replace(layout, block_bytes=tuple(map(len, payloads)))))
     for index, payload in enumerate(payloads):
         file.write(payload + _CRC.pack(_block_crc(index, payload)))
+
+
+def _blocks_at_once(layout: Layout) -> int:
+    """Blocks that are entropy coded side by side: array operations of many, in bounded memory."""
+    sizes = layout.metadata.codebook_sizes
+    return max(1, _MAX_WEIGHTS // ((layout.channels or 1) * len(sizes) * max(sizes)))
 
 
 def _block_crc(index: int, payload: bytes) -> int:
@@ -123,6 +136,8 @@ def check_tables(layout: Layout, tables: EntropyTables | None) -> None:
             f"entropy coded with the tables {layout.digest.hex()} of model {model!r}; "
             "give that model with --model"
         )
+    if (layout.channels or 1) * stages > _MAX_LANES:
+        raise CodeFileError(f"more than {_MAX_LANES} channels x stages cannot be entropy coded")
     if tables.codebook_sizes[:stages] != layout.metadata.codebook_sizes:
         raise CodeFileError(f"the entropy tables are for codebooks of {tables.codebook_sizes}")
 
@@ -140,13 +155,10 @@ def read(
     """
     layout, _ = read_layout(start, file)
     check_tables(layout, tables)
-    blocks = []
-    for index in range(len(layout.block_bytes)):
-        blocks.append(_read_block(file, layout, index, tables))
+    rows = _read_blocks(file, layout, range(len(layout.block_bytes)), tables)
     if file.read(1):
         raise CodeFileError("damaged: it goes on after its last block")
-    codes = np.concatenate(blocks, axis=-1).reshape(layout.shape)
-    return codes, layout.metadata
+    return rows.reshape(layout.shape), layout.metadata
 
 
 def read_frames(
@@ -163,16 +175,38 @@ def read_frames(
         raise CodeFileError(f"frames {start} to {stop}: it has {layout.metadata.num_frames}")
     first, last = start // layout.block_frames, (stop - 1) // layout.block_frames
     file.seek(offset + sum(layout.block_bytes[:first]) + first * _CRC.size)
-    blocks = [_read_block(file, layout, index, tables) for index in range(first, last + 1)]
     skipped = first * layout.block_frames
-    rows = np.concatenate(blocks, axis=-1)[:, start - skipped : stop - skipped]
+    rows = _read_blocks(file, layout, range(first, last + 1), tables)
+    rows = rows[:, start - skipped : stop - skipped]
     return rows.reshape(*layout.shape[:-1], stop - start)
 
 
-def _read_block(
-    file: BinaryIO, layout: Layout, index: int, tables: EntropyTables | None
+def _read_blocks(
+    file: BinaryIO, layout: Layout, blocks: range, tables: EntropyTables | None
 ) -> np.ndarray:
-    """(channels * num_quantizers, frames) of one block."""
+    """(channels * num_quantizers, frames) of neighbouring blocks."""
+    sizes, channels = layout.metadata.codebook_sizes, layout.channels or 1
+    limits = np.tile(np.array(sizes, dtype=np.int64), channels)[:, None]
+    group = _blocks_at_once(layout)
+    parts: list[np.ndarray] = []
+    for first in range(blocks.start, blocks.stop, group):
+        indices = blocks[first - blocks.start :][:group]
+        payloads = [_read_payload(file, layout, index) for index in indices]
+        frames = [layout.frames_of(index) for index in indices]
+        if layout.digest is None:
+            pairs = zip(payloads, frames, strict=True)
+            decoded = [unpack(payload, length, channels, sizes) for payload, length in pairs]
+        else:
+            assert tables is not None  # check_tables
+            decoded = rans.decode(payloads, frames, channels, len(sizes), tables)
+        for index, rows in zip(indices, decoded, strict=True):
+            if (rows >= limits).any():
+                raise CodeFileError(f"block {index} has codes outside their codebooks")
+            parts.append(rows.astype(smallest_dtype(sizes)))
+    return np.concatenate(parts, axis=-1)
+
+
+def _read_payload(file: BinaryIO, layout: Layout, index: int) -> bytes:
     size = layout.block_bytes[index]
     data = bytes(read_at_most(file, size + _CRC.size))
     if len(data) < size + _CRC.size:
@@ -180,16 +214,7 @@ def _read_block(
     payload, (crc,) = data[:size], _CRC.unpack(data[size:])
     if crc != _block_crc(index, payload):
         raise CodeFileError(_DAMAGED.format(f"block {index}"))
-    sizes, channels = layout.metadata.codebook_sizes, layout.channels or 1
-    if layout.digest is None:
-        rows = unpack(payload, layout.frames_of(index), channels, sizes)
-    else:
-        assert tables is not None  # check_tables
-        rows = rans.decode(payload, layout.frames_of(index), channels, len(sizes), tables)
-    limits = np.tile(np.array(sizes, dtype=np.int64), channels)[:, None]
-    if (rows >= limits).any():
-        raise CodeFileError(f"block {index} has codes outside their codebooks")
-    return rows.astype(smallest_dtype(sizes))
+    return payload
 
 
 def read_layout(start: bytes, file: BinaryIO) -> tuple[Layout, int]:

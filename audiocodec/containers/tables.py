@@ -1,12 +1,12 @@
-"""Integer frequency tables for entropy coding: how probable each code is after another one.
+"""Integer tables for entropy coding: how probable each code is after three others.
 
-The context of a code of stage s is the class of one code that the decoder has already: that of an
-earlier stage `sources[s]` in the same frame or, if `sources[s]` is s, its own of the frame before.
-Only integers decide how a file is decoded, so every machine decodes the same.
+The context of a code is the classes of three codes that the decoder has already, `sources`. Each
+class says for every code how much more probable it makes it, in eighths of an octave; the three add
+up. The decoder makes frequencies of the sums in integers, so every machine decodes the same.
 """
 
 import hashlib
-from collections.abc import Sequence
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,115 +19,149 @@ from audiocodec.errors import ModelError
 from audiocodec.files import atomic_path
 
 TABLES_FILE = "entropy.safetensors"  # beside a model's weights
-PRECISION = 15  # bits: the frequencies of a context add up to 2**15
+PRECISION = 16  # bits: the frequencies of a context add up to 2**16
+STEPS_PER_OCTAVE = 8
+SOURCES = 3  # codes that a context is made of
+MAX_DELAY = 3  # frames that they may lie back
 MAX_CODEBOOK_SIZE = 1 << 13  # the least frequency is 1, which must stay improbable
+# 2 ** (16 - i / 8), rounded: the weight of a code that is i / 8 octaves below the most probable.
+_POWERS = (65536, 60097, 55109, 50535, 46341, 42495, 38968, 35734)
+_ABSENT = -(1 << 13)  # for codes that a smaller codebook lacks: below all sums of three logs
 
 
 @dataclass(frozen=True, eq=False)
 class EntropyTables:
     """One entry for each stage of the model.
 
-    sources: stages that give the context.
-    classes: (size of the source's codebook,) uint8, class of each of its codes.
-    frequencies: (classes + 1, codebook_size) uint16, rows sum to 2**15, none is 0; the last row
-        is for frames without a frame before.
+    sources: (3, 2) uint8: how many frames back, and which stage; (0, s) is stage s of this frame.
+    classes: three (codebook size of the source + 1,) uint8: the class of no code, which is where
+        there is no such frame, then of each code.
+    logs: three (classes, codebook size) int8, in eighths of an octave.
     """
 
-    sources: tuple[int, ...]
-    classes: tuple[np.ndarray, ...]
-    frequencies: tuple[np.ndarray, ...]
+    sources: tuple[np.ndarray, ...]
+    classes: tuple[tuple[np.ndarray, ...], ...]
+    logs: tuple[tuple[np.ndarray, ...], ...]
 
     def __post_init__(self) -> None:
         """Raises ModelError for tables that contradict themselves."""
-        sizes = self.codebook_sizes
-        if not len(self.sources) == len(self.classes) == len(sizes) > 0:
+        if not len(self.sources) == len(self.classes) == len(self.logs) > 0:
             raise ModelError("entropy tables have different numbers of stages")
-        for stage, (source, classes, rows) in enumerate(
-            zip(self.sources, self.classes, self.frequencies, strict=True)
-        ):
-            fits = (
-                0 <= source <= stage
-                and classes.dtype == np.uint8
-                and rows.dtype == np.uint16
-                and classes.shape == (sizes[source],)
-                and rows.ndim == 2
-                and int(classes.max()) < len(rows) - 1
-                and rows.min() > 0
-                and (rows.sum(1, dtype=np.int64) == 1 << PRECISION).all()
-            )
-            if not fits:
+        for stage in range(len(self.sources)):
+            if not self._fits(stage):
                 raise ModelError(f"the entropy table of stage {stage} contradicts itself")
+
+    def _fits(self, stage: int) -> bool:
+        sources, all_classes, all_logs = self.sources[stage], self.classes[stage], self.logs[stage]
+        if sources.shape != (SOURCES, 2) or sources.dtype != np.uint8:
+            return False
+        if not len(all_classes) == len(all_logs) == SOURCES:
+            return False
+        size = all_logs[0].shape[-1]
+        for (delay, source), classes, logs in zip(
+            sources.tolist(), all_classes, all_logs, strict=True
+        ):
+            # The stages run one frame apart from one to the next: see rans.py.
+            if delay > MAX_DELAY or source >= min(stage + delay, len(self.logs)):
+                return False
+            if classes.shape != (self.logs[source][0].shape[-1] + 1,) or classes.dtype != np.uint8:
+                return False
+            if logs.shape != (int(classes.max()) + 1, size) or logs.dtype != np.int8:
+                return False
+        return 1 <= size <= MAX_CODEBOOK_SIZE
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
-        return tuple(rows.shape[-1] for rows in self.frequencies)
+        return tuple(logs[0].shape[-1] for logs in self.logs)
 
     @cached_property
     def digest(self) -> bytes:
         """8 bytes that name the tables (SHA-256); a file says by which it was coded."""
-        digest = hashlib.sha256(bytes(self.sources))
-        for array in (*self.classes, *self.frequencies):
-            digest.update(array.astype(array.dtype.newbyteorder("<")).tobytes())
+        digest = hashlib.sha256()
+        for _, array in sorted(self.tensors().items()):
+            digest.update(array.tobytes())
         return digest.digest()[:8]
 
-    @cached_property
-    def starts(self) -> tuple[np.ndarray, ...]:
-        """(classes + 1, codebook_size) int64: sums of the frequencies of all smaller codes."""
-        return tuple(rows.cumsum(1, dtype=np.int64) - rows for rows in self.frequencies)
+    def tensors(self) -> dict[str, np.ndarray]:
+        """All that the tables are, by name; single bytes throughout."""
+        named = {"sources": np.stack(self.sources)}
+        for stage, source in itertools.product(range(len(self.sources)), range(SOURCES)):
+            named[f"classes.{stage:03}.{source}"] = self.classes[stage][source]
+            named[f"logs.{stage:03}.{source}"] = self.logs[stage][source]
+        return named
 
     @cached_property
-    def class_lists(self) -> tuple[list[int], ...]:
-        """`classes` as lists, with one entry more: the row for no frame before."""
-        pairs = zip(self.classes, self.frequencies, strict=True)
-        return tuple([*classes.tolist(), len(rows) - 1] for classes, rows in pairs)
+    def rows(self) -> np.ndarray:
+        """(all classes of all stages, largest codebook) int16: `logs`, one below the other."""
+        largest = max(self.codebook_sizes)
+        padded = [
+            np.pad(part.astype(np.int16), ((0, 0), (0, largest - size)), constant_values=_ABSENT)
+            for logs, size in zip(self.logs, self.codebook_sizes, strict=True)
+            for part in logs
+        ]
+        return np.concatenate(padded)
 
     @cached_property
-    def start_lists(self) -> tuple[list[list[int]], ...]:
-        """`starts` as lists, which Python searches faster, with 2**15 in the end."""
-        return tuple([[*row, 1 << PRECISION] for row in rows.tolist()] for rows in self.starts)
+    def row_numbers(self) -> np.ndarray:
+        """int64: the row of `rows` for each entry of all `classes`, one after the other."""
+        begins = np.cumsum([0, *(len(part) for logs in self.logs for part in logs)])
+        every = (part for classes in self.classes for part in classes)
+        return np.concatenate([part + begin for part, begin in zip(every, begins, strict=False)])
 
-    def contexts(self, codes: np.ndarray) -> np.ndarray:
-        """The rows of the tables for codes (num_quantizers, frames), of the same shape."""
-        rows = np.empty(codes.shape, dtype=np.int64)
-        for stage in range(len(codes)):
-            source = self.sources[stage]
-            classes = self.classes[stage][codes[source]]
-            if source == stage:
-                classes = np.concatenate([[len(self.frequencies[stage]) - 1], classes[:-1]])
-            rows[stage] = classes
-        return rows
+    @cached_property
+    def class_begins(self) -> np.ndarray:
+        """(stages, 3): where the classes of each source begin in `row_numbers`."""
+        lengths = [len(part) for classes in self.classes for part in classes]
+        return np.cumsum([0, *lengths])[:-1].reshape(-1, SOURCES)
+
+    def ends(self, contexts: np.ndarray) -> np.ndarray:
+        """Sums of the weights of all codes up to each: (..., codes) int32 of contexts (..., 3).
+
+        The part of a code in 2**16 is that of its weight in the sum of all, and at least 1.
+        """
+        sums = self.rows[contexts].sum(-2, dtype=np.int16)
+        weights = _WEIGHTS[sums.max(-1, keepdims=True) - sums]
+        least = (weights.sum(-1, keepdims=True) >> (PRECISION - 1)) + 1
+        if len(set(self.codebook_sizes)) > 1:
+            least = np.where(sums > _ABSENT // 2, least, 0)
+        return np.maximum(weights, least).cumsum(-1, dtype=np.int32)
+
+
+def _weights() -> np.ndarray:
+    """int32 weights by how far, in eighths of an octave, a code is below the most probable."""
+    below = np.arange(1 << 15)
+    octaves = np.minimum(below // STEPS_PER_OCTAVE, 31)
+    return (np.array(_POWERS)[below % STEPS_PER_OCTAVE] >> octaves).astype(np.int32)
+
+
+_WEIGHTS = _weights()
 
 
 def read_tables(folder: str | Path) -> EntropyTables:
     """The tables of a model folder.
 
     Raises:
-        ModelError: there are none, or they are damaged.
+        ModelError: it has none, or they are no such tables.
     """
     path = Path(folder) / TABLES_FILE
     if not path.is_file():
         raise ModelError(
-            f"{folder}: no {TABLES_FILE}; `codec fit-entropy` makes it from code files"
+            f"{folder} has no entropy tables ({TABLES_FILE}); `codec fit-entropy` makes them"
         )
     try:
         tensors = load_file(path)
         stages = range(len(tensors["sources"]))
+        numbers = range(SOURCES)
         return EntropyTables(
-            tuple(map(int, tensors["sources"])),
-            tuple(tensors[f"classes.{stage}"] for stage in stages),
-            tuple(tensors[f"frequencies.{stage}"] for stage in stages),
+            tuple(tensors["sources"]),
+            tuple(tuple(tensors[f"classes.{s:03}.{j}"] for j in numbers) for s in stages),
+            tuple(tuple(tensors[f"logs.{s:03}.{j}"] for j in numbers) for s in stages),
         )
-    except (OSError, SafetensorError, KeyError, TypeError, ModelError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, IndexError, ModelError) as error:
         raise ModelError(f"{path}: no usable entropy tables: {error}") from None
 
 
 def write_tables(folder: str | Path, tables: EntropyTables) -> None:
     """Write the tables beside a model's weights, whole or not at all."""
-    tensors = {"sources": np.array(tables.sources, dtype=np.uint8)}
-    tensors |= _numbered("classes", tables.classes) | _numbered("frequencies", tables.frequencies)
     with atomic_path(Path(folder) / TABLES_FILE) as temporary:
-        save_file(tensors, temporary)
-
-
-def _numbered(name: str, arrays: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    return {f"{name}.{stage}": array for stage, array in enumerate(arrays)}
+        save_file(tables.tensors(), temporary)

@@ -36,7 +36,13 @@ if run_stage 3 "release the best model in half precision" "$exp/release"; then
   codec export "$exp" "$exp/release/speech_24k" --half
 fi
 
-if run_stage 4 "score it on speech it never saw" "$exp/results" "$num_quantizers" "$dev"; then
+if run_stage 4 "entropy tables from its codes of the training speech" "$exp/codes" "$nj"; then
+  codec encode data/train/wav.scp "$exp/codes/train" --model "$exp/release/speech_24k" \
+    --jobs "$nj" --skip-existing
+  codec fit-entropy "$exp/codes/train" --model "$exp/release/speech_24k"
+fi
+
+if run_stage 5 "score it on speech it never saw" "$exp/results" "$num_quantizers" "$dev"; then
   model=$exp/release/speech_24k
   for n in $num_quantizers; do
     codec evaluate --data "$dev" --model "$model" --num-quantizers "$n" \
@@ -48,7 +54,7 @@ if run_stage 4 "score it on speech it never saw" "$exp/results" "$num_quantizers
   codec bench --model "$model" --threads 1 --json >"$exp/results/bench.json"
 fi
 
-if run_stage 5 "model card" "$exp/card"; then
+if run_stage 6 "model card" "$exp/card"; then
   python local/card.py --model "$exp/release/speech_24k" --experiment "$exp" --data data/train \
     --results "$exp/results" --command "$COMMAND_LINE" >"$exp/release/speech_24k/README.md"
   cat "$exp/release/speech_24k/README.md"

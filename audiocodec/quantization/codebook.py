@@ -1,22 +1,40 @@
 """From the weights of a quantizer to what the search needs: rows, norms, a bound on their error."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from audiocodec.quantization.frozen import largest_length
 from audiocodec.quantization.search import UNIT, Codebook, whole_float32, wide
 
-ROWS_AT_ONCE = 4096
+ROWS_AT_ONCE = 1024
+
+
+def by_parts(make: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
+    """`make(rows)`, a part at a time, written in place.
+
+    Results kept one by one would each end up where a freed temporary was, and the next temporary
+    would take new memory: a second codebook's worth, before the search has begun.
+    """
+    part = make(rows[:ROWS_AT_ONCE])
+    made = part.new_empty(len(rows), *part.shape[1:])
+    made[:ROWS_AT_ONCE] = part
+    for start in range(ROWS_AT_ONCE, len(rows), ROWS_AT_ONCE):
+        made[start : start + ROWS_AT_ONCE] = make(rows[start : start + ROWS_AT_ONCE])
+    return made
 
 
 def explicit_codebook(rows: Tensor) -> Codebook:
     """The codes are the rows (K, dim) themselves, float32."""
 
-    def exact_norms(codes: Tensor) -> Tensor:
-        return torch.cat([wide(rows[part]).square().sum(1) for part in codes.split(ROWS_AT_ONCE)])
+    def norms_of(part: Tensor) -> Tensor:
+        return wide(part).square().sum(1)
 
-    norms = torch.cat([wide(part).square().sum(1) for part in rows.split(ROWS_AT_ONCE)])
-    return Codebook(rows, norms, 0.0, exact_norms, largest_length(rows))
+    def exact_norms(codes: Tensor) -> Tensor:
+        return by_parts(lambda part: norms_of(rows[part]), codes)
+
+    return Codebook(rows, by_parts(norms_of, rows), 0.0, exact_norms, largest_length(rows))
 
 
 def mapped_codebook(
@@ -39,14 +57,13 @@ def mapped_codebook(
         return (wide(part) @ exact_weight.T).square().sum(1)
 
     def exact_norms(codes: Tensor) -> Tensor:
-        return torch.cat([norms_of(rows[part]) for part in codes.split(ROWS_AT_ONCE)])
+        return by_parts(lambda part: norms_of(rows[part]), codes)
 
     if exact:
-        norms = torch.cat([norms_of(part) for part in rows.split(ROWS_AT_ONCE)])
-        return Codebook(rows, norms, 0.0, exact_norms, radius)
+        return Codebook(rows, by_parts(norms_of, rows), 0.0, exact_norms, radius)
     weight = weight.float()
     with whole_float32(weight.device):
-        norms = torch.cat([(p @ weight.T).square().sum(1) for p in rows.split(ROWS_AT_ONCE)])
+        norms = by_parts(lambda part: (part @ weight.T).square().sum(1), rows)
     return Codebook(rows, norms, _norm_error(weight, radius, norms), exact_norms, radius)
 
 

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from audiocodec.errors import ConfigError
 from audiocodec.processes import mean_over_processes
 from audiocodec.quantization.base import Quantized, Quantizer
-from audiocodec.quantization.codebook import ROWS_AT_ONCE, explicit_codebook, mapped_codebook
+from audiocodec.quantization.codebook import by_parts, explicit_codebook, mapped_codebook
+from audiocodec.quantization.fitting import fit_map
 from audiocodec.quantization.frozen import FrozenBasis, given_basis, seeded_basis
 from audiocodec.quantization.gradients import Gradient, pass_gradient
 from audiocodec.quantization.rate_distortion import codebook_map
@@ -147,9 +148,12 @@ class SimVQ(Quantizer):
             draw = torch.randint(len(frames), (self.config.codebook_size,), generator=generator)
             self.trained_basis.copy_(frames[draw.to(frames.device)])
             return
-        bias, weight = codebook_map(frames, self.config.codebook_size, centred=self.config.bias)
+        mean, weight = codebook_map(frames, self.config.codebook_size, centred=self.config.bias)
+        bias = mean if self.config.bias else None
+        if self.config.distance == "euclidean":
+            weight, bias = fit_map(frames, self.basis.detach(), weight, bias)
         self.projection.weight.copy_(weight)
-        if self.config.bias:
+        if bias is not None:
             self.projection.bias.copy_(bias)
 
     def _comparable(self, latent: Tensor) -> Tensor:
@@ -178,7 +182,7 @@ class SimVQ(Quantizer):
         return wide(self.projection.bias) if self.config.bias else 0.0
 
     def _queries(self, frames: Tensor) -> Tensor:
-        centred = wide(frames) - self._centre()
+        centred = wide(frames - self._centre())  # float64 at once if the bias is
         return centred @ wide(self.projection.weight) if self._is_mapped else centred
 
     def _codebook(self) -> Codebook:
@@ -190,8 +194,8 @@ class SimVQ(Quantizer):
         if self._is_mapped:
             radius = None if self._frozen is None else self._frozen.radius
             return mapped_codebook(self.basis.detach(), self.projection.weight, radius, exact)
-        parts = [(self._map(r) - self._centre()).float() for r in self.basis.split(ROWS_AT_ONCE)]
-        return explicit_codebook(torch.cat(parts))
+        centre = self._centre()
+        return explicit_codebook(by_parts(lambda r: (self._map(r) - centre).float(), self.basis))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "SimVQ":
         super()._apply(fn, recurse)

@@ -1,5 +1,7 @@
 """The search returns the nearest code: against all distances in float64, whatever the blocks."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
@@ -93,6 +95,21 @@ def test_queries_that_are_not_numbers_get_a_code():
     keep = torch.ones(QUERIES, dtype=torch.bool)
     keep[[3, 5]] = False
     assert torch.equal(found[keep], expected[keep])
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads Linux's counters")
+def test_a_codebook_is_never_twice_in_memory():
+    rows, weight = gaussian_basis(40_000, 256, seed=0), torch.eye(256)  # 41 MB
+    mapped_codebook(rows[:2000], weight)
+    Path("/proc/self/clear_refs").write_text("5")
+    before = kilobytes("VmRSS")
+    mapped_codebook(rows, weight)
+    assert kilobytes("VmHWM") - before < 20_000
+
+
+def kilobytes(counter: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith(counter)))
 
 
 @pytest.mark.parametrize("precision", ["high", "medium"])

@@ -1,33 +1,34 @@
-"""`codec demo`: encode, decode, measure and draw an utterance."""
+"""`codec demo`: encode, decode, measure and draw an utterance, and a page to hear it."""
 
 import argparse
 import time
 from pathlib import Path
 
 from audiocodec.audio import read_waveform, write_waveform
+from audiocodec.cli import listen
 from audiocodec.cli.arguments import add_model_arguments, load_model, positive
 from audiocodec.cli.figure import draw
 from audiocodec.cli.output import print_report
-from audiocodec.cli.samples import shipped_speech
+from audiocodec.cli.samples import demo_speech
 from audiocodec.codes import read_codes, write_codes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `codec demo`."""
     add_model_arguments(parser)
-    parser.add_argument("--audio", metavar="FILE", help="default: a shipped utterance")
+    parser.add_argument("--audio", metavar="FILE", help="default: two shipped sentences")
     parser.add_argument("--output", default="demo", metavar="DIR", help="default: demo")
     parser.add_argument("--num-quantizers", type=positive, metavar="N", help="default: all")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write the original, the codes, the decoded speech and a picture; print the figures."""
+    """Write original, codes, decoded speech, picture and page; print the figures."""
     from audiocodec.evaluation.scoring import score_signals
     from audiocodec.models.transcoder import Transcoder  # torch takes seconds to load
 
     transcoder = Transcoder(load_model(args))
     folder = Path(args.output)
-    source = Path(args.audio) if args.audio else shipped_speech()[0]
+    source = Path(args.audio) if args.audio else demo_speech()
     files = {name: folder / name for name in ("original.wav", "codes.npy", "decoded.wav")}
     sound = transcoder.read(source)
     rate = sound.info.sample_rate
@@ -45,6 +46,8 @@ def run(args: argparse.Namespace) -> None:
     caption = f"codes of {model}: {bitrate / 1000:g} kbit/s"
     draw(picture, original[0], decoded[0], coded.codes, rate, caption)
     scores, reasons = score_signals(original[0], decoded[0], rate, ("pesq_wb", "stoi"))
+    files |= {"demo.png": picture, "listen.html": folder / "listen.html"}
+    listen.write_page(transcoder, [source], files["listen.html"])
     report = {
         "audio": str(source),
         "model": model,
@@ -54,6 +57,6 @@ def run(args: argparse.Namespace) -> None:
         "times_real_time": sound.duration / elapsed,
         **scores,
         **{name: f"not defined: {reason}" for name, reason in reasons.items()},
-        "files": {**{name: str(path) for name, path in files.items()}, "demo.png": str(picture)},
+        "files": {name: str(path) for name, path in files.items()},
     }
     print_report(report, as_json=False)

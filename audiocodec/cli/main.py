@@ -23,6 +23,7 @@ COMMANDS = {
     "evaluate": "score degraded audio against its reference",
     "compare": "compare evaluations of several systems on the same utterances",
     "report": "write one page about evaluations",
+    "listen": "write one page to hear recordings beside what a model makes of them",
     "train": "train a codec",
     "plot": "draw the curves of trainings",
     "import-simvq": "make a model of a published SimVQ checkpoint",

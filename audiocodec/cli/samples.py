@@ -5,16 +5,30 @@ from pathlib import Path
 from audiocodec.audio import AUDIO_SUFFIXES
 from audiocodec.errors import AudioError
 
-SAMPLES = Path(__file__).parent.parent / "assets" / "speech_samples"
+ASSETS = Path(__file__).parent.parent / "assets"
+SAMPLES, DEMO = ASSETS / "speech_samples", ASSETS / "demo_speech"
 
 
 def shipped_speech() -> list[Path]:
-    """All shipped utterances.
+    """All utterances for tests and the mini recipe.
 
     Raises:
         AudioError: they are not there.
     """
-    paths = sorted(path for path in SAMPLES.rglob("*") if path.suffix in AUDIO_SUFFIXES)
+    return _audio_below(SAMPLES)
+
+
+def demo_speech() -> Path:
+    """The recording that shows a codec at work.
+
+    Raises:
+        AudioError: it is not there.
+    """
+    return _audio_below(DEMO)[0]
+
+
+def _audio_below(folder: Path) -> list[Path]:
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in AUDIO_SUFFIXES)
     if not paths:
-        raise AudioError(f"{SAMPLES}: no shipped speech; reinstall the package or give a file")
+        raise AudioError(f"{folder}: no shipped speech; reinstall the package or give a file")
     return paths

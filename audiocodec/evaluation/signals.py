@@ -58,4 +58,6 @@ def checked_pair(
     for name, signal in zip(("reference", "degraded"), cut, strict=True):
         if np.abs(signal).max() < SILENCE:
             raise MetricFailure(f"{name} is silent")
+        if np.ptp(signal) < SILENCE:  # nothing but an offset, which some metrics take away
+            raise MetricFailure(f"{name} is constant")
     return Pair(cut[0], cut[1], sample_rate)

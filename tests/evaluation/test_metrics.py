@@ -137,6 +137,12 @@ def test_ratios_of_a_known_mixture_are_the_ratios_of_powers():
     assert score("snr", target, mixture) == pytest.approx(-10 * np.log10(0.25 + 0.0025), abs=1e-3)
 
 
+def test_a_signal_without_anything_of_the_target_has_the_worst_ratio():
+    odd, even = np.zeros(RATE, np.float32), np.zeros(RATE, np.float32)
+    odd[1::4], odd[3::4], even[::4], even[2::4] = 0.5, -0.5, 0.5, -0.5
+    assert score("si_sdr", odd, even) == -100
+
+
 @pytest.mark.parametrize("name", ["pesq_wb", "pesq_nb", "stoi", "si_sdr", "delay", "mcd"])
 def test_gain_does_not_change_the_score(name, speech):
     degraded = noisy(speech, 0.1)
@@ -209,6 +215,7 @@ def test_estoi_does_not_depend_on_the_global_generator(speech):
     [
         ("reference", np.zeros_like, "reference is silent"),
         ("degraded", np.zeros_like, "degraded is silent"),
+        ("degraded", lambda x: np.full_like(x, 0.3), "degraded is constant"),
         ("degraded", lambda x: np.where(np.arange(len(x)) == 9, np.nan, x), "NaN"),
         ("degraded", lambda x: np.where(np.arange(len(x)) == 9, np.inf, x), "infinite"),
         ("degraded", lambda x: x[: RATE // 20], "shorter"),

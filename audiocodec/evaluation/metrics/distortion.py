@@ -4,7 +4,7 @@ import numpy as np
 
 from audiocodec.evaluation.signals import checked_pair
 
-CEILING_DB = 100.0  # what identical signals get; the ratio itself would be infinite
+CEILING_DB = 100.0  # what identical signals get, and minus that orthogonal ones: not infinite
 
 
 def si_sdr(reference: np.ndarray, degraded: np.ndarray, sample_rate: int) -> float:
@@ -27,6 +27,7 @@ def _centred(signal: np.ndarray) -> np.ndarray:
 
 
 def _ratio_db(signal: np.ndarray, distortion: np.ndarray) -> float:
-    power = float(signal @ signal) + np.finfo(np.float64).tiny
-    floor = power * 10 ** (-CEILING_DB / 10)
-    return float(10 * np.log10(power / max(float(distortion @ distortion), floor)))
+    power, error = float(signal @ signal), float(distortion @ distortion)
+    tiny = np.finfo(np.float64).tiny
+    ratio = 10 * (np.log10(max(power, tiny)) - np.log10(max(error, tiny)))
+    return float(np.clip(ratio, -CEILING_DB, CEILING_DB))

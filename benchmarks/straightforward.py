@@ -4,7 +4,8 @@ Convolutions are nn.Conv1d over (batch, channels, time), depthwise ones grouped;
 channels-last for their norm and back (as in Vocos); overlap-add is F.fold; each codebook is
 projected whole and searched by full distances; the fake is judged twice, once for each network's
 loss, and the codec's loss runs backward through both networks; AdamW is torch's default. Spectra,
-in losses and discriminators, are torch.stft's with real and imaginary part as channels.
+in losses and discriminators, are torch.stft's with real and imaginary part as channels, each loss
+computes its own, and distances are differences, absolute values and means.
 """
 
 from typing import Any
@@ -17,7 +18,7 @@ from torch.nn import functional as F
 from audiocodec.discriminators.base import Judgement
 from audiocodec.discriminators.spectrum import FLOOR
 from audiocodec.losses.adversarial import discriminator_loss, generator_loss
-from audiocodec.losses.feature_matching import feature_matching_loss
+from audiocodec.losses.feature_matching import MIN_MAGNITUDE, feature_matching_loss
 from audiocodec.modules.heads import MAX_LOG_MAGNITUDE
 from audiocodec.training.config import OptimizerConfig, TrainConfig
 from audiocodec.training.networks import Networks
@@ -171,10 +172,25 @@ class StraightforwardDiscriminators(nn.Module):
         ]
 
 
+def plain_matching(judgements: list[Judgement]) -> Tensor:
+    """Feature matching as in HiFi-GAN, relative to the real maps as in EnCodec."""
+    terms = []
+    for judgement in judgements:
+        distances = []
+        for (_, real), (_, fake) in zip(judgement.real, judgement.fake, strict=True):
+            for wanted, found in zip(real, fake, strict=True):
+                distance = (wanted.detach() - found).abs().mean()
+                if judgement.config.normalised_features:
+                    distance = distance / wanted.detach().abs().mean().clamp_min(MIN_MAGNITUDE)
+                distances.append(distance)
+        terms.append(judgement.config.feature_weight * torch.stack(distances).mean())
+    return torch.stack(terms).sum()
+
+
 class StraightforwardStep:
     """Both updates of one batch, one after the other; `terms` computes losses without stepping.
 
-    `plain_spectra`: also losses and discriminators on torch.stft, not on ours.
+    `plain_spectra`: also losses and discriminators on torch.stft and plain distances, not on ours.
     """
 
     def __init__(
@@ -184,10 +200,12 @@ class StraightforwardStep:
         self.codec = StraightforwardCodec(networks.codec)
         self.discriminators: nn.Module = networks.discriminators
         self.losses: Any = reconstruction_losses(config.losses, config.codec.sample_rate)
+        self.matching = feature_matching_loss
         if not plain_spectra:
             self._prepare()
             return
         self.discriminators = StraightforwardDiscriminators(networks.discriminators)
+        self.matching = plain_matching
         self.losses = {
             "mel": plain_mel(config.losses.mel_settings),
             "stft": plain_stft(config.losses.stft_settings),
@@ -212,7 +230,7 @@ class StraightforwardStep:
         with self.autocast():
             judgements = self.discriminators(real, fake)
         terms["adversarial"] = generator_loss(judgements)
-        terms["feature_matching"] = feature_matching_loss(judgements)
+        terms["feature_matching"] = self.matching(judgements)
         return terms, fake
 
     def judge(self, real: Tensor, fake: Tensor) -> Tensor:

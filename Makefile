@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
-demo: $(STAMP)  ## encode, decode, measure and draw a shipped utterance with the shipped model
+demo: $(STAMP)  ## encode, decode, measure, draw and let hear a shipped utterance
 	$(BIN)/codec demo --output demo
 
 test: $(STAMP)  ## the fast tests

@@ -40,6 +40,11 @@ def test_all_models_are_listed_under_names_that_load_them(zoo, codec):
     assert models["small"]["licence"] is None
 
 
+def test_shipped_models_state_their_licence_and_their_data(codec):
+    models = {model["name"]: model for model in json.loads(codec("models", "--json").out)}
+    assert all(models[name]["licence"] and models[name]["data"] for name in shipped_models())
+
+
 def test_the_list_is_short_for_people(zoo, codec):
     text = codec("models").out
     assert "0.3, 0.6, 0.9 kbit/s" in text and "cc0-1.0" in text and "not stated" in text

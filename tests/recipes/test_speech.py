@@ -8,6 +8,7 @@ from fabricated import run, speech_like
 
 from audiocodec.data.data_dir import read_data_dir
 from audiocodec.models.bundle import load_codec
+from audiocodec.models.card import Card, read_card
 
 ROWS = [  # path, source, speaker, licence
     ("train/ljspeech/1/a b.flac", "ljspeech", "linda", "public domain"),
@@ -40,7 +41,10 @@ def test_the_shipped_model_is_made_from_free_speech_and_released_with_its_card(c
     assert speakers["valid"] == {"pmdc-one", "speechocean762-0024"}
     released = recipe / "exp/speech_24k/release/speech_24k"
     assert load_codec(released).weight_hash in (released / "README.md").read_text()
+    assert read_card(released) == Card(
+        "mit", "0.0 h, 2 speakers of speech free for any use; see Data below"
+    )
     summary = json.loads((recipe / "exp/speech_24k/results/2/summary.json").read_text())
     assert summary["n_utterances"] == 1
     again = run(checkout, "speech", *options)
-    assert again.returncode == 0 and again.stderr.count("done before") == 6
+    assert again.returncode == 0 and again.stderr.count("done before") == 7

@@ -41,14 +41,31 @@ def main() -> None:
     parser.add_argument("--command", required=True)
     parser.add_argument("--note", default="", help="what else to know of the training")
     args = parser.parse_args()
+    utterances = read_data_dir(args.data)
     sections = [
+        for_programs(utterances),
         introduction(args.model),
         scores(args.model, args.results),
         speed(args.results),
         training(args.experiment, args.command, args.note),
-        data(read_data_dir(args.data)),
+        data(utterances),
     ]
     print("\n\n".join(sections))
+
+
+def for_programs(utterances: list[Utterance]) -> str:
+    """What `codec models` and the Hugging Face hub read."""
+    return f"""---
+license: mit
+library_name: audiocodec
+tags: [audio, speech, neural-audio-codec]
+training_data: {amount(utterances)} of speech free for any use; see Data below
+---"""
+
+
+def amount(utterances: list[Utterance]) -> str:
+    seconds = sum(u.num_samples / (u.sample_rate or 24_000) for u in utterances)
+    return f"{seconds / 3600:.1f} h, {len({u.speaker for u in utterances})} speakers"
 
 
 def introduction(folder: Path) -> str:
@@ -140,9 +157,10 @@ def data(utterances: list[Utterance]) -> str:
         f"| {source} | {60 * hours[source]:.0f} min | {len(speakers[source])} | {SOURCES[source]} |"
         for source in sorted(hours, key=lambda name: -hours[name])
     ]
-    total = f"{sum(hours.values()):.1f} h, {sum(map(len, speakers.values()))} speakers"
     table = "\n".join(["| source | length | speakers | licence |", "|---|---|---|---|", *rows])
-    return f"## Data\n\n{total}; only recordings whose licence allows any use.\n\n{table}"
+    return (
+        f"## Data\n\n{amount(utterances)}; only recordings whose licence allows any use.\n\n{table}"
+    )
 
 
 def read_json(path: Path) -> Any:

@@ -93,7 +93,7 @@ def time_losses(real: Tensor, fake: Tensor, threads: int) -> dict[str, dict[str,
         "mel_plain": plain_mel(MultiResolutionMelConfig()),
         "mel_vocos": MultiResolutionMel(VOCOS_MEL, SAMPLE_RATE),
         "mel_dac": MultiResolutionMel(DAC_MEL, SAMPLE_RATE),
-        "stft": MultiResolutionStft(MultiResolutionStftConfig()),
+        "stft": MultiResolutionStft(MultiResolutionStftConfig(), SAMPLE_RATE),
         "stft_plain": plain_stft(MultiResolutionStftConfig()),
         "waveform": waveform_l1,
     }

@@ -35,7 +35,7 @@ from audiocodec.training.engine import Engine
 from audiocodec.training.networks import Networks
 from audiocodec.training.optimization import gradient_norm, gradients, scale_and_clip
 from audiocodec.training.schedule import draw_num_quantizers
-from audiocodec.training.step import Phase
+from audiocodec.training.step import Phase, Sounds
 
 CONFIG = Path(__file__).parent.parent / "egs" / "speech" / "conf" / "speech_24k.yaml"
 PHASE = Phase(quantize=True, adversarial=True)
@@ -65,7 +65,7 @@ def main() -> None:
         for plain in (True, False)
     )
     whole, other, codec_only = watch.alternately(
-        lambda: engine.step(real, counts, PHASE),
+        lambda: engine.step(Sounds(real, counts), PHASE),
         lambda: plain(real, counts),
         lambda: ours(real, counts),
     )
@@ -141,7 +141,7 @@ def compare_terms(config: TrainConfig, real: Tensor, counts: Tensor) -> float:
     with torch.no_grad():
         wanted, fake = straight.terms(real, counts)
         wanted["discriminator"] = straight.judge(real, fake)
-    found = engine.update(real, counts, PHASE).terms
+    found = engine.update(Sounds(real, counts), PHASE).terms
     assert found.keys() == wanted.keys()
     difference = max(float((found[n] / wanted[n] - 1).abs()) for n in found)
     assert difference < 1e-2, "the two steps compute different losses"

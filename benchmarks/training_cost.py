@@ -31,7 +31,7 @@ from audiocodec.models.cost import num_parameters
 from audiocodec.training.config import TrainConfig
 from audiocodec.training.engine import Engine
 from audiocodec.training.networks import Networks
-from audiocodec.training.step import Phase
+from audiocodec.training.step import Phase, Sounds
 
 CONFIG = Path(__file__).parent.parent / "egs" / "libritts" / "conf" / "train.yaml"
 PHASE = Phase(quantize=True, adversarial=True)
@@ -92,7 +92,7 @@ def operations_per_crop(engine: Engine) -> tuple[float, int]:
         torch.backends.mkldnn.flags(enabled=False),
     )
     with quiet, plain, Operations() as counter:
-        engine.update(real, stages, PHASE)
+        engine.update(Sounds(real, stages), PHASE)
     return counter.total, counter.calls
 
 
@@ -131,7 +131,7 @@ def kept_bytes(engine: Engine, rows: int) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        engine.update(real, stages, PHASE)
+        engine.update(Sounds(real, stages), PHASE)
     return sum(tensor.untyped_storage().nbytes() for tensor in held.values())
 
 

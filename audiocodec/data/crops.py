@@ -51,12 +51,14 @@ class Remark(NamedTuple):
 
 
 class Crop(NamedTuple):
-    """waveform: (time,) float32; shorter utterances end in zeros. Remarks are of files that were
-    met for it, each fault once in the life of a `Crops`.
+    """waveform: (time,) float32; shorter utterances end in zeros. bandwidth: Hz, what its file can
+    hold, at most half of the codec's rate. Remarks are of files that were met for it, each fault
+    once in the life of a `Crops`.
     """
 
     waveform: np.ndarray
     utterance_id: str
+    bandwidth: float
     remarks: tuple[Remark, ...] = ()
 
 
@@ -141,11 +143,14 @@ class Crops:
         waveform = waveform * np.float32(min(gain, 1 / max(peak, 1e-9)))
         padded = np.zeros(self.crop_samples, dtype=np.float32)
         padded[: len(waveform)] = waveform
-        return Crop(padded, utterance.id)
+        return Crop(padded, utterance.id, min(self._rate(utterance), self.sample_rate) / 2)
+
+    def _rate(self, utterance: Utterance) -> int:
+        return utterance.sample_rate or audio_info(utterance.path).sample_rate
 
     def _read(self, utterance: Utterance, place: float) -> np.ndarray:
         """The crop at `place` (0..1) of the utterance: (time,), shorter at the end of a file."""
-        rate = utterance.sample_rate or audio_info(utterance.path).sample_rate
+        rate = self._rate(utterance)
         needed = -(-self.crop_samples * rate // self.sample_rate)
         start = int(place * max(utterance.num_samples - needed + 1, 1))
         margin = 0 if rate == self.sample_rate else _MARGIN

@@ -3,6 +3,7 @@
 import logging
 import signal
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,8 +15,17 @@ from audiocodec.data.data_dir import Utterance
 
 log = logging.getLogger(__name__)
 
-Batch = tuple[Tensor, list[str]]  # waveform (batch, 1, time), utterance ids
 Reported = set[tuple[str, str]]  # utterance ids and faults
+
+
+class Batch(NamedTuple):
+    """waveform: (batch, 1, time); bandwidth: (batch,) in Hz of rows that hold no more, None if all
+    go up to half of the sample rate.
+    """
+
+    waveform: Tensor
+    utterance_ids: list[str]
+    bandwidth: Tensor | None = None
 
 
 class _Batches(Dataset[tuple[Batch, list[Remark]]]):
@@ -30,7 +40,10 @@ class _Batches(Dataset[tuple[Batch, list[Remark]]]):
         first = self.rank * self.batch_size
         rows = [self.crops(self.start + item, first + row) for row in range(self.batch_size)]
         waveform = torch.from_numpy(np.stack([crop.waveform for crop in rows]))
-        batch = waveform.unsqueeze(1), [crop.utterance_id for crop in rows]
+        bandwidth = torch.tensor([crop.bandwidth for crop in rows])
+        limited = bool((bandwidth < self.crops.sample_rate / 2).any())
+        names = [crop.utterance_id for crop in rows]
+        batch = Batch(waveform.unsqueeze(1), names, bandwidth if limited else None)
         return batch, [remark for crop in rows for remark in crop.remarks]
 
 

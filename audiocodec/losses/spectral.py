@@ -105,19 +105,23 @@ class MultiResolutionStftConfig:
     log_magnitude: float = 0.0  # L1 of ln|X|
     convergence: float = 0.0  # norm of the difference of magnitudes over that of the real ones
     floor: float = 1e-2  # magnitudes well below it hardly count
+    high: float | None = None  # Hz, above which bins are left out; null: half the sample rate
 
     def __post_init__(self) -> None:
         if self.floor <= 0:
             raise ConfigError(f"STFT floor is {self.floor}; give one above 0")
+        if self.high is not None and self.high <= 0:
+            raise ConfigError(f"STFT high is {self.high} Hz; give one above 0")
         check_windows(self.windows, self.hop_divisor)
 
 
 class MultiResolutionStft(nn.Module):
     """Mean over resolutions of distances of spectra (arXiv:1910.11480, and with phases)."""
 
-    def __init__(self, config: MultiResolutionStftConfig) -> None:
+    def __init__(self, config: MultiResolutionStftConfig, sample_rate: int) -> None:
         super().__init__()
         self.config = config
+        self.share = 1.0 if config.high is None else min(1.0, 2 * config.high / sample_rate)
         for index, n_fft in enumerate(config.windows):
             self.register_buffer(f"window_{index}", make_window("hann", n_fft), persistent=False)
 
@@ -127,7 +131,8 @@ class MultiResolutionStft(nn.Module):
         for index in range(len(self.config.windows)):
             window = getattr(self, f"window_{index}")
             hop_length = window.shape[0] // self.config.hop_divisor
-            spectra = [stft(waveform.squeeze(1), window, hop_length) for waveform in (real, fake)]
+            bins = 1 + int(self.share * (window.shape[0] // 2))
+            spectra = [stft(x.squeeze(1), window, hop_length)[..., :bins] for x in (real, fake)]
             distances.append(self._distance(*spectra))
         return torch.stack(distances).mean()
 

@@ -16,6 +16,7 @@ from audiocodec.config import one_of
 from audiocodec.errors import ConfigError
 from audiocodec.modules.conv import CausalConv
 from audiocodec.modules.convnext import ConvNextStack
+from audiocodec.modules.front import SpectralFront, compress
 from audiocodec.modules.heads import HEADS, IstftHeadConfig, mdct_basis
 from audiocodec.modules.streaming import StreamState
 
@@ -30,13 +31,18 @@ class CausalEncoderConfig:
     kernel_size: int = 7  # of the depthwise convolutions, in frames of their stage
     expansion: int = 3
     mdct_start: bool = False  # the first kernels start as an MDCT (as many as fit)
-    compression: float = 30.0  # asinh(c x) / asinh(c) after the first convolution; 0: none
+    mel_bands: int = 0  # more: the first layer is an MDCT, with log energies of so many bands
+    compression: float = 30.0  # asinh(c x) / asinh(c) of the first layer's spectra; 0: none
 
     def __post_init__(self) -> None:
         if not len(self.strides) == len(self.channels) == len(self.blocks) > 0:
             raise ConfigError("encoder.strides, channels and blocks must have the same length")
         if min(*self.strides, *self.channels, 1) < 1 or min(self.blocks) < 0:
             raise ConfigError("encoder.strides and channels must be positive, blocks not negative")
+        if self.mel_bands < 0 or (self.mel_bands and not self.compression > 0):
+            raise ConfigError("encoder.mel_bands is 0 or more, and needs a compression above 0")
+        if self.mel_bands and self.mdct_start:
+            raise ConfigError("encoder.mel_bands has an MDCT of its own; leave out mdct_start")
 
     @property
     def hop_length(self) -> int:
@@ -60,6 +66,12 @@ class CausalEncoder(nn.Module):
             CausalConv(widths[i], widths[i + 1], 2 * stride, stride)
             for i, stride in enumerate(config.strides)
         )
+        self.compression = config.compression
+        if config.mel_bands:
+            self.compression = 0.0  # the front does it
+            self.downsample[0] = SpectralFront(
+                config.strides[0], widths[1], config.mel_bands, config.compression
+            )
         self.stacks = nn.ModuleList(
             ConvNextStack(width, depth, kernel_size=config.kernel_size, expansion=config.expansion)
             for width, depth in zip(config.channels, config.blocks, strict=True)
@@ -80,17 +92,11 @@ class CausalEncoder(nn.Module):
         x = waveform.transpose(1, 2)  # (batch, time, 1)
         for index, (downsample, stack) in enumerate(zip(self.downsample, self.stacks, strict=True)):
             x = downsample(x, state).to(self.norm.weight.dtype)  # the skip path is never half
-            if index == 0 and self.config.compression:
-                x = _compress(x, self.config.compression)
+            if index == 0 and self.compression:
+                x = compress(x, self.compression)
             x = stack(x, state)
         latent = self.project(self.norm(x)).to(self.norm.weight.dtype)
         return F.layer_norm(latent, (self.latent_dim,)).transpose(1, 2)
-
-
-def _compress(x: Tensor, strength: float) -> Tensor:
-    # Speech spectra span 80 dB; the layers after this one should not.
-    full = torch.tensor(strength, dtype=torch.float64).asinh().item()
-    return torch.asinh(strength * x) / full
 
 
 @dataclass(frozen=True)

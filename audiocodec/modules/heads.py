@@ -6,6 +6,7 @@ of whole blocks: no fold, no loop over frames. All of it runs in float32.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -24,11 +25,16 @@ def mdct_basis(hop_length: int) -> Tensor:
     With the sine window, analysis and synthesis by these rows reconstruct exactly (Princen,
     Johnson and Bradley 1987).
     """
+    return lapped_basis(hop_length, torch.cos)
+
+
+def lapped_basis(hop_length: int, wave: Callable[[Tensor], Tensor]) -> Tensor:
+    """The MDCT's rows of cosines; of sines, those that complete them to a complex spectrum."""
     time = torch.arange(2 * hop_length, dtype=torch.float64)
     frequency = torch.arange(hop_length, dtype=torch.float64).unsqueeze(1)
     window = torch.sin(math.pi / (2 * hop_length) * (time + 0.5))
     phase = math.pi / hop_length * (time + 0.5 + hop_length / 2) * (frequency + 0.5)
-    return (window * torch.cos(phase) * math.sqrt(2 / hop_length)).float()
+    return (window * wave(phase) * math.sqrt(2 / hop_length)).float()
 
 
 def overlap_add(layer: nn.Module, segments: Tensor, state: StreamState | None) -> Tensor:

@@ -4,21 +4,20 @@ import dataclasses
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from audiocodec.processes import alone
 from audiocodec.training.optimization import gradient_norm, gradients
-from audiocodec.training.step import Phase, Update
+from audiocodec.training.step import Phase, Sounds, Update
 
 
 def bad_rows(
     update: Update,
     networks: tuple[nn.Module, nn.Module],
-    real: Tensor,
-    stages: Tensor,
+    sounds: Sounds,
     phase: Phase,
 ) -> list[int]:
-    """The rows of `real` (batch, 1, time) that alone make a term or gradient not finite.
+    """The rows of `sounds` that alone make a term or gradient not finite.
 
     Costs as much as the batch again, one row at a time; leaves no gradients in `networks`,
     the codec and the discriminators as they are without distribution.
@@ -27,9 +26,9 @@ def bad_rows(
         update, codec=networks[0], discriminators=networks[1], balancer=None
     )
     rows = []
-    for row in range(len(real)):
+    for row, sound in enumerate(sounds.parts(len(sounds.stages))):
         with alone():
-            outcome = single(real[row : row + 1], stages[row : row + 1], phase)
+            outcome = single(sound, phase)
         grads = [grad for module in networks for grad in gradients(module)]
         values = torch.stack([*outcome.terms.values(), gradient_norm(grads)])
         if not bool(values.isfinite().all()):

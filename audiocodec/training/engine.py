@@ -25,6 +25,7 @@ from audiocodec.training.optimization import (
 from audiocodec.training.step import (
     Outcome,
     Phase,
+    Sounds,
     Update,
     build_balancer,
     reconstruction_losses,
@@ -70,6 +71,7 @@ class Engine:
             config.losses,
             None if balancer is None else balancer.to(device),
             self._autocast,
+            config.codec.sample_rate,
         )
 
     def distribute(self, step: int) -> None:
@@ -95,15 +97,15 @@ class Engine:
         dtype = _DTYPES.get(self.precision)
         return torch.autocast(self.device.type, dtype, enabled=dtype is not None)
 
-    def step(self, waveform: Tensor, stages: Tensor, phase: Phase, stop: bool = False) -> Step:
-        """Train on (batch, 1, time); all processes get here and agree on the result."""
-        outcomes = self._backward(waveform, stages, phase)
+    def step(self, sounds: Sounds, phase: Phase, stop: bool = False) -> Step:
+        """Train on one batch; all processes get here and agree on the result."""
+        outcomes = self._backward(sounds, phase)
         grads = {name: gradients(module) for name, module in self._modules(phase).items()}
         values, stop = self._values(outcomes, grads, stop)
         codes = [outcome.codes for outcome in outcomes if outcome.codes is not None]
         bad = first_bad(values)
         if bad is not None:
-            result = self._diagnose(values, bad, waveform, stages, phase, stop)
+            result = self._diagnose(values, bad, sounds, phase, stop)
             self._clear(phase)
             return result
         for name, own in grads.items():
@@ -115,18 +117,17 @@ class Engine:
         self.loss_scale.grew()
         return Step(values, codes, stop)
 
-    def _backward(self, waveform: Tensor, stages: Tensor, phase: Phase) -> list[Outcome]:
+    def _backward(self, sounds: Sounds, phase: Phase) -> list[Outcome]:
         parts = self.config.accumulation
         scale = self.loss_scale.value / parts
         outcomes = []
-        pairs = zip(waveform.chunk(parts), stages.chunk(parts), strict=True)
-        for index, (part, part_stages) in enumerate(pairs):
+        for index, part in enumerate(sounds.parts(parts)):
             with ExitStack() as stack:
                 if index < parts - 1:  # processes exchange gradients with the last part
                     for module in (self.update.codec, self.update.discriminators):
                         if isinstance(module, DistributedDataParallel):
                             stack.enter_context(module.no_sync())
-                outcomes.append(self.update(part, part_stages, phase, scale))
+                outcomes.append(self.update(part, phase, scale))
         return outcomes
 
     def _values(
@@ -144,8 +145,7 @@ class Engine:
         self,
         values: dict[str, float],
         bad: str,
-        waveform: Tensor,
-        stages: Tensor,
+        sounds: Sounds,
         phase: Phase,
         stop: bool,
     ) -> Step:
@@ -157,7 +157,7 @@ class Engine:
             bad = f"gradient of {first_bad_gradient(modules) or bad.removeprefix('gradient/')}"
         self._clear(phase)
         networks = (self.networks.codec, self.networks.discriminators)
-        rows = bad_rows(self.update, networks, waveform, stages, phase)
+        rows = bad_rows(self.update, networks, sounds, phase)
         return Step(values, [], stop, bad, rows=tuple(rows))
 
     def _modules(self, phase: Phase) -> dict[str, nn.Module]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from audiocodec.losses.adversarial import discriminator_loss, generator_loss
 from audiocodec.losses.balancer import Balancer
+from audiocodec.losses.band import band_limited
 from audiocodec.losses.feature_matching import feature_matching_loss
 from audiocodec.losses.spectral import MultiResolutionMel, MultiResolutionStft, waveform_l1
 from audiocodec.processes import mean_over_processes
@@ -36,6 +37,24 @@ class Phase:
         return cls(step >= config.autoencoder_steps, step >= config.adversarial_start)
 
 
+class Sounds(NamedTuple):
+    """What a step trains on: rows of real sound, of what they are to be coded with, and of what
+    they can be compared in.
+
+    waveform: (batch, 1, time); stages: (batch,) quantizers; bandwidth: (batch,) Hz or None.
+    """
+
+    waveform: Tensor
+    stages: Tensor
+    bandwidth: Tensor | None = None
+
+    def parts(self, count: int) -> "list[Sounds]":
+        """Equal parts of the rows."""
+        bands = [None] * count if self.bandwidth is None else self.bandwidth.chunk(count)
+        chunks = zip(self.waveform.chunk(count), self.stages.chunk(count), bands, strict=True)
+        return [Sounds(*chunk) for chunk in chunks]
+
+
 class Outcome(NamedTuple):
     """terms: unweighted, detached scalars; codes: (batch, stages, frames), None as autoencoder."""
 
@@ -53,19 +72,19 @@ class Update:
     config: LossConfig
     balancer: Balancer | None
     autocast: Callable[[], AbstractContextManager[Any]]
+    sample_rate: int
 
-    def __call__(
-        self, real: Tensor, num_quantizers: Tensor, phase: Phase, scale: float = 1.0
-    ) -> Outcome:
-        """Gradients, times `scale`, of one batch (batch, 1, time)."""
+    def __call__(self, sounds: Sounds, phase: Phase, scale: float = 1.0) -> Outcome:
+        """Gradients, times `scale`, of one batch."""
         with self.autocast():
-            output = self.codec(real, num_quantizers, phase.quantize)
+            output = self.codec(sounds.waveform, sounds.stages, phase.quantize)
         fake = output.waveform.float()
         leaf = fake.detach().requires_grad_()
-        terms = {name: loss(real, leaf) for name, loss in self.reconstruction.items()}
+        real, heard = (self._heard(x, sounds.bandwidth) for x in (sounds.waveform, leaf))
+        terms = {name: loss(real, heard) for name, loss in self.reconstruction.items()}
         if phase.adversarial:
             with self.autocast():
-                judgements = self.discriminators(real, leaf)
+                judgements = self.discriminators(real, heard)
             terms["adversarial"] = generator_loss(judgements)
             terms["feature_matching"] = feature_matching_loss(judgements)
         slope = self._slope(terms, leaf, scale, keep_graph=phase.adversarial)
@@ -80,6 +99,11 @@ class Update:
             objective = objective + scale * self.config.quantizer * terms["quantizer"]
         objective.backward()
         return Outcome({name: term.detach() for name, term in terms.items()}, codes)
+
+    def _heard(self, waveform: Tensor, bandwidth: Tensor | None) -> Tensor:
+        if bandwidth is None:
+            return waveform
+        return band_limited(waveform, bandwidth, self.sample_rate)
 
     def _slope(self, terms: Terms, fake: Tensor, scale: float, keep_graph: bool) -> Tensor:
         """The gradient of the weighted terms with respect to `fake`, times `scale`."""
@@ -105,7 +129,7 @@ def reconstruction_losses(config: LossConfig, sample_rate: int) -> nn.ModuleDict
     """The losses of nonzero weight that need no discriminator."""
     losses = {
         "mel": MultiResolutionMel(config.mel_settings, sample_rate),
-        "stft": MultiResolutionStft(config.stft_settings),
+        "stft": MultiResolutionStft(config.stft_settings, sample_rate),
         "waveform": WaveformL1(),
     }
     return nn.ModuleDict({name: loss for name, loss in losses.items() if config.weight(name)})

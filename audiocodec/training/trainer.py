@@ -16,12 +16,11 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
-from torch import Tensor
 from tqdm import tqdm
 
 from audiocodec import config as configuration
 from audiocodec.data.data_dir import Utterance
-from audiocodec.data.loader import CropLoader, Reported
+from audiocodec.data.loader import Batch, CropLoader, Reported
 from audiocodec.errors import DataError
 from audiocodec.files import atomic_path
 from audiocodec.models.bundle import save_codec
@@ -35,7 +34,7 @@ from audiocodec.training.journal import Journal
 from audiocodec.training.networks import Networks
 from audiocodec.training.provenance import describe_run, refuse_changes
 from audiocodec.training.schedule import draw_num_quantizers, learning_rate_factor, seed_step
-from audiocodec.training.step import Phase
+from audiocodec.training.step import Phase, Sounds
 from audiocodec.training.validation import Score, Validator, quality, summarise
 from audiocodec.training.window import Window
 
@@ -122,8 +121,8 @@ class Trainer:
         self._validate_if_due()
         self.window.clear()
         while self.step < self.config.steps:
-            for waveform, names in self._batches():
-                went_on = self._one_step(waveform, names)
+            for batch in self._batches():
+                went_on = self._one_step(batch)
                 progress.update(self.step - progress.n)
                 if not went_on:
                     break  # to the data of the checkpoint
@@ -132,7 +131,7 @@ class Trainer:
                 self._validate_if_due()
                 self._save_if_due()
 
-    def _one_step(self, waveform: Tensor, names: Sequence[str]) -> bool:
+    def _one_step(self, batch: Batch) -> bool:
         """Train on one batch; False if the run is back at a checkpoint."""
         config, step = self.config, self.step
         if step == config.autoencoder_steps and not self.quantizer_started:
@@ -140,17 +139,18 @@ class Trainer:
         seed_step(config.seed, step, self.rank)
         factor = learning_rate_factor(step, config.warmup_steps, config.decay_steps, config.steps)
         self.networks.set_rate_factor(factor * self.guard.rate_factor)
-        rows, count = len(waveform), self.networks.codec.num_quantizers
+        rows, count = len(batch.waveform), self.networks.codec.num_quantizers
         stages = draw_num_quantizers(
             config.seed, step, rows * self.rank, rows, count, config.quantizer_dropout
         ).to(self.device)
         stop = self.stop.number is not None
-        done = self.engine.step(waveform, stages, Phase.at(step, config), stop)
+        sounds = Sounds(batch.waveform, stages, batch.bandwidth)
+        done = self.engine.step(sounds, Phase.at(step, config), stop)
         self.stop.everywhere = done.stop
         self.step += 1
         if done.bad is not None:
             self.window.skip()
-            return self._skip(done, names)
+            return self._skip(done, batch.utterance_ids)
         self.guard.passed()
         self.window.add(done.values, done.codes)
         return True
@@ -199,7 +199,7 @@ class Trainer:
         """Set the quantizer to the distribution of the latents it will see."""
         loader = self._loader(self.step, self.step + INIT_BATCHES)
         codec = self.networks.codec
-        latents = [codec.encoder(waveform.to(self.device)) for waveform, _ in loader]
+        latents = [codec.encoder(batch.waveform.to(self.device)) for batch in loader]
         gathered = self.accelerator.gather(torch.cat(latents))
         codec.quantizer.initialize(gathered)
         self.networks.ema.average.quantizer.load_state_dict(codec.quantizer.state_dict())
@@ -221,9 +221,11 @@ class Trainer:
             reported=self.reported,
         )
 
-    def _batches(self) -> Iterator[tuple[Tensor, list[str]]]:
-        for waveform, names in self._loader(self.step, self.config.steps):
-            yield waveform.to(self.device, non_blocking=True), names
+    def _batches(self) -> Iterator[Batch]:
+        for waveform, names, bandwidth in self._loader(self.step, self.config.steps):
+            if bandwidth is not None:
+                bandwidth = bandwidth.to(self.device, non_blocking=True)
+            yield Batch(waveform.to(self.device, non_blocking=True), names, bandwidth)
 
     @property
     def _stopping(self) -> bool:

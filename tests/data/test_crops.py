@@ -125,6 +125,16 @@ def test_bad_files_are_named_once_whichever_reader_meets_them(workers, tmp_path,
     ]
 
 
+def test_batches_tell_how_high_their_files_go(tmp_path):
+    high = utterance(tmp_path, "high", noise(1, 2 * RATE), 2 * RATE)
+    low = utterance(tmp_path, "low", noise(1, RATE // 2), RATE // 2)
+    settings = {"sample_rate": RATE, "batch_size": 4, "seed": 0, "start": 0, "stop": 4}
+    assert all(batch.bandwidth is None for batch in CropLoader([high], PLAIN, **settings))
+    for batch in CropLoader([high, low], PLAIN, **settings):
+        expected = [RATE / 2 if name == "high" else RATE / 4 for name in batch.utterance_ids]
+        assert batch.bandwidth is not None and batch.bandwidth.tolist() == expected
+
+
 def test_nothing_to_read_is_an_error(tmp_path):
     broken = utterance(tmp_path, "broken", noise(1))
     broken.path.write_bytes(b"no audio")
@@ -150,7 +160,7 @@ def test_workers_and_processes_do_not_change_the_batches(workers, tmp_path):
             rank=rank,
             workers=workers,
         )
-        return [waveform for waveform, _ in loader]
+        return [batch.waveform for batch in loader]
 
     whole = batches(0, 4, 0)
     assert torch.equal(torch.stack(batches(0, 4, 0, workers)), torch.stack(whole))

@@ -20,9 +20,9 @@ LOSSES = {
     "mel": MultiResolutionMel(MultiResolutionMelConfig(floor=1e-5), RATE),
     "mel of Vocos": MultiResolutionMel(VOCOS_MEL, RATE),
     "mel of DAC": MultiResolutionMel(DAC_MEL, RATE),
-    "stft": MultiResolutionStft(MultiResolutionStftConfig()),
+    "stft": MultiResolutionStft(MultiResolutionStftConfig(), RATE),
     "magnitudes": MultiResolutionStft(
-        MultiResolutionStftConfig(complex=0, log_magnitude=1, convergence=1)
+        MultiResolutionStftConfig(complex=0, log_magnitude=1, convergence=1), RATE
     ),
     "waveform": waveform_l1,
 }
@@ -73,9 +73,16 @@ def test_the_linear_mel_distance_grows_with_the_amplitude():
     torch.testing.assert_close(loud, 5 * quiet)
 
 
-def test_mel_distance_does_not_hear_above_its_limit():
-    limited = MultiResolutionMel(MultiResolutionMelConfig(high=6_000), RATE)
-    whole = MultiResolutionMel(MultiResolutionMelConfig(), RATE)
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (MultiResolutionMel, MultiResolutionMelConfig),
+        (MultiResolutionStft, MultiResolutionStftConfig),
+    ],
+)
+def test_distances_do_not_hear_above_their_limit(kind, options):
+    limited = kind(options(high=6_000), RATE)
+    whole = kind(options(), RATE)
     fade = torch.hann_window(7200)  # a sudden tone would be heard everywhere
     tone = fade * torch.sin(2 * torch.pi * 9_000 / RATE * torch.arange(7200)).view(1, 1, -1)
     waveform = noise()[:1]
@@ -85,15 +92,15 @@ def test_mel_distance_does_not_hear_above_its_limit():
 
 def test_spectral_convergence_and_log_magnitude_of_a_scaled_signal():
     options = {"complex": 0.0, "floor": 1e-6}
-    convergence = MultiResolutionStft(MultiResolutionStftConfig(convergence=1, **options))
-    log = MultiResolutionStft(MultiResolutionStftConfig(log_magnitude=1, **options))
+    convergence = MultiResolutionStft(MultiResolutionStftConfig(convergence=1, **options), RATE)
+    log = MultiResolutionStft(MultiResolutionStftConfig(log_magnitude=1, **options), RATE)
     waveform = noise()
     assert float(convergence(waveform, 0.75 * waveform)) == pytest.approx(0.25, rel=1e-4)
     assert float(log(waveform, 0.75 * waveform)) == pytest.approx(-math.log(0.75), rel=1e-4)
 
 
 def test_the_compressed_distance_of_a_scaled_signal_is_the_power_of_the_gain():
-    loss = MultiResolutionStft(MultiResolutionStftConfig(exponent=0.3, floor=1e-6))
+    loss = MultiResolutionStft(MultiResolutionStftConfig(exponent=0.3, floor=1e-6), RATE)
     waveform = noise()
     whole, part = (float(loss(waveform, gain * waveform)) for gain in (0.0, 0.5))
     assert part / whole == pytest.approx(1 - 0.5**0.3, rel=1e-3)

@@ -32,6 +32,7 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
         "channels": draw(st.lists(st.integers(2, 6), min_size=len(strides), max_size=len(strides))),
         "blocks": draw(st.lists(st.integers(0, 2), min_size=len(strides), max_size=len(strides))),
         "kernel_size": draw(kernel_sizes),
+        "mel_bands": draw(st.sampled_from([0, 3])),
     }
     overlap = draw(st.integers(2, 4))
     istft = {"kind": "istft", "n_fft": overlap * hop, "delay": draw(st.integers(0, overlap - 1))}

@@ -15,11 +15,11 @@ inner = trainer._batches
 
 
 def batches():
-    for waveform, names in inner():
+    for batch in inner():
         if trainer.step in (2, 8) and trainer.rank == 1:
-            waveform[1] = float("nan")
-            print(f"spoiled {names[1]}", flush=True)
-        yield waveform, names
+            batch.waveform[1] = float("nan")
+            print(f"spoiled {batch.utterance_ids[1]}", flush=True)
+        yield batch
 
 
 trainer._batches = batches

@@ -8,7 +8,7 @@ from audiocodec.losses.feature_matching import feature_matching_loss
 from audiocodec.training.engine import Engine, resolve_precision
 from audiocodec.training.networks import Networks
 from audiocodec.training.optimization import LossScale, gradient_norm, scale_and_clip
-from audiocodec.training.step import Phase
+from audiocodec.training.step import Phase, Sounds
 from tests.training.helpers import tiny_config
 
 BOTH = Phase(quantize=True, adversarial=True)
@@ -54,7 +54,7 @@ def assert_close(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]
 
 def test_gradients_are_those_of_each_networks_own_loss_written_out():
     subject = engine()
-    subject.update(batch(), stages(), BOTH)
+    subject.update(Sounds(batch(), stages()), BOTH)
     found = gradients(subject)
     networks, config = subject.networks, subject.config.losses
     networks.codec.zero_grad()
@@ -81,7 +81,8 @@ def test_a_batch_in_parts_is_the_batch_at_once():
         subject = engine(
             losses=losses, discriminators=PLAIN, batch_size=4, accumulation=accumulation
         )
-        subject._backward(batch(), stages(), BOTH)
+        bandwidth = torch.tensor([4e3, 12e3, 12e3, 8e3])
+        subject._backward(Sounds(batch(), stages(), bandwidth), BOTH)
         found.append(gradients(subject))
     assert_close(found[1], found[0], 1e-3)
 
@@ -92,7 +93,7 @@ def test_float16_gradients_are_scaled_back_to_those_of_float32():
         subject = engine(precision=precision)
         scale = 2.0**8 if precision == "fp16" else 1.0
         subject.loss_scale = LossScale(scale)
-        subject._backward(batch(), stages(), Phase(quantize=False, adversarial=True))
+        subject._backward(Sounds(batch(), stages()), Phase(quantize=False, adversarial=True))
         found.append({name: grad / scale for name, grad in gradients(subject).items()})
     assert_close(found[1], found[0], 0.05)
 
@@ -101,12 +102,12 @@ def test_a_float16_overflow_halves_the_scale_and_moves_nothing():
     subject = engine(precision="fp16")
     subject.loss_scale = LossScale(2.0**120)
     before = {n: t.clone() for n, t in subject.networks.codec.state_dict().items()}
-    done = subject.step(batch(), stages(), BOTH)
+    done = subject.step(Sounds(batch(), stages()), BOTH)
     assert done.overflow and subject.loss_scale.value == 2.0**119
     for name, tensor in subject.networks.codec.state_dict().items():
         assert torch.equal(tensor, before[name]), name
     subject.loss_scale = LossScale(2.0**10)
-    assert subject.step(batch(), stages(), BOTH).bad is None
+    assert subject.step(Sounds(batch(), stages()), BOTH).bad is None
 
 
 def test_the_scale_grows_after_many_good_steps_and_never_ends():
@@ -145,7 +146,7 @@ def test_the_balancer_gives_each_term_its_share_whatever_its_scale():
 
 def test_the_loss_falls_and_every_network_moves(make_trainer):
     trainer = make_trainer(steps=60, autoencoder_steps=20, adversarial_start=50)
-    waveform, _ = next(trainer._batches())
+    waveform = next(trainer._batches()).waveform
     codec, mel = trainer.networks.codec, trainer.engine.update.reconstruction["mel"]
 
     def distance() -> float:
@@ -173,7 +174,7 @@ def test_compiled_networks_have_the_same_gradients_and_names():
     found = []
     for compiled in (False, True):
         subject = engine(compile=compiled)
-        subject.update(batch(), stages(), BOTH)
+        subject.update(Sounds(batch(), stages()), BOTH)
         found.append(gradients(subject))
     assert_close(found[1], found[0], 1e-3)
     assert not any("_orig_mod" in name for name in subject.networks.codec.state_dict())

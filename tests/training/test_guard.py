@@ -8,7 +8,7 @@ import torch
 from audiocodec.quantization.usage import StageUsage
 from audiocodec.training import checkpoint
 from audiocodec.training.guard import Diverged, Guard, GuardConfig
-from audiocodec.training.step import Phase
+from audiocodec.training.step import Phase, Sounds
 from audiocodec.training.trainer import Trainer
 from tests.training.helpers import assert_same, log_lines, weights
 
@@ -18,10 +18,10 @@ def spoil(trainer: Trainer, steps: range, row: int = 1) -> None:
     inner = trainer._batches
 
     def batches():
-        for step, (waveform, names) in enumerate(inner(), start=trainer.step):
+        for step, batch in enumerate(inner(), start=trainer.step):
             if step in steps:
-                waveform[row, 0, 7] = float("nan")
-            yield waveform, names
+                batch.waveform[row, 0, 7] = float("nan")
+            yield batch
 
     trainer._batches = batches
 
@@ -42,7 +42,7 @@ def test_a_bad_crop_skips_the_step_of_both_networks_and_is_named(make_trainer, c
         return done
 
     trainer.engine.step = step
-    names = [name for index, (_, name) in zip(range(8), trainer._batches(), strict=False)][7]
+    names = [batch.utterance_ids for _, batch in zip(range(8), trainer._batches(), strict=False)][7]
     trainer.run()
     assert f"step 8 skipped: mel is not finite; utterances {names[1]}" in caplog.text
     assert [line["skipped"] for line in log_lines(trainer.experiment) if "skipped" in line] == [
@@ -54,13 +54,13 @@ def test_a_gradient_that_is_not_finite_names_the_weight(make_trainer):
     trainer = make_trainer()
     parameter = trainer.networks.codec.decoder.head.basis
     parameter.register_hook(lambda gradient: gradient * float("inf"))
-    waveform, names = next(trainer._batches())
-    trainer._one_step(waveform, names)
+    batch = next(trainer._batches())
+    trainer._one_step(batch)
     assert trainer.guard.in_a_row == 1
     trainer.step = 6
     before = {name: tensor.clone() for name, tensor in weights(trainer).items()}
     phase = Phase.at(trainer.step, trainer.config)
-    done = trainer.engine.step(waveform, torch.tensor([2, 2]), phase)
+    done = trainer.engine.step(Sounds(batch.waveform, torch.tensor([2, 2])), phase)
     assert done.bad == "gradient of codec.decoder.head.basis" and done.rows == (0, 1)
     assert_same(weights(trainer), before)
 
@@ -72,10 +72,10 @@ def test_many_bad_steps_in_a_row_go_back_at_half_the_rate(make_trainer, caplog):
 
     def batches():
         bad = next(spoiled, False)
-        for waveform, names in spoil_later():
+        for batch in spoil_later():
             if bad and trainer.step in range(6, 10):
-                waveform[:] = float("nan")
-            yield waveform, names
+                batch.waveform[:] = float("nan")
+            yield batch
 
     trainer._batches = batches
     trainer.run()

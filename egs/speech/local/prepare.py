@@ -5,7 +5,8 @@
 CORPUS holds `manifest.tsv` (columns path, source, speaker, licence) and the audio it lists. Only
 recordings whose licence allows any use (public domain, CC0, CC-BY, free for commercial use) are
 taken. One source, of one speaker, and two speakers of another are held out for validation. Audio
-is decoded once to 24 kHz 16-bit WAV, where random crops are cheap to read.
+is decoded once to 16-bit WAV, where random crops are cheap to read, of at most 24 kHz: that of a
+lower rate keeps it, by which training knows how far up to listen.
 """
 
 import argparse
@@ -54,12 +55,13 @@ def is_validation(row: dict[str, str]) -> bool:
 
 def convert(row: dict[str, str], corpus: Path, folder: Path) -> Utterance:
     target = folder / Path(row["path"]).with_suffix(".wav")
+    rate = min(SAMPLE_RATE, int(row["native_sr"]))
     if not target.exists():
-        write_waveform(target, read_waveform(corpus / row["path"], SAMPLE_RATE), SAMPLE_RATE)
+        write_waveform(target, read_waveform(corpus / row["path"], rate), rate)
     speaker = "-".join((row["source"], row["speaker"])).replace(" ", "_")
     identifier = f"{speaker}-{target.stem}".replace(" ", "_")
     samples = audio_info(target).num_samples
-    return Utterance(identifier, target.resolve(), speaker, samples, SAMPLE_RATE)
+    return Utterance(identifier, target.resolve(), speaker, samples, rate)
 
 
 if __name__ == "__main__":

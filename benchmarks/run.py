@@ -1,6 +1,6 @@
 """Run the benchmarks and write docs/benchmarks.md: each question, its command, what it printed.
 
-make bench
+make bench; or some questions anew, the others as they stand: python benchmarks/run.py search memory
 """
 
 import os
@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "benchmarks.md"
 QUESTIONS = {
     "How fast is the shipped model, on one thread?": "codec bench --threads 1 --json",
     "Does memory grow with the length of a file?": "python benchmarks/memory.py",
@@ -21,6 +22,14 @@ QUESTIONS = {
         "python benchmarks/training.py"
     ),
     "What will a training cost on GPUs?": "python benchmarks/training_cost.py",
+    "How fast is the search for the nearest of many codes, and what memory does it take?": (
+        "python benchmarks/search.py"
+    ),
+    "How many codes are in use after a start from data, against plain vector quantization?": (
+        "python benchmarks/codebook_start.py"
+    ),
+    "Which codes learn, in the plane?": "python benchmarks/toy.py",
+    "Does a codebook of 262144 codes train within 8 GB?": "python benchmarks/large_codebook.py",
     "What does encoding a folder gain over one file after the other, and cost beyond the model?": (
         "python benchmarks/folder.py"
     ),
@@ -28,21 +37,35 @@ QUESTIONS = {
 
 
 def main() -> None:
-    sections = [
-        "# Benchmarks",
+    chosen = sys.argv[1:]
+    former = PAGE.read_text(encoding="utf-8").rstrip().split("\n\n## ") if chosen else [""]
+    answered = {section.partition("\n")[0]: f"## {section}" for section in former[1:]}
+    sections = [former[0] or introduction()]
+    for question, command in QUESTIONS.items():
+        if not chosen or any(f"benchmarks/{name}.py" in command for name in chosen):
+            answered[question] = section(question, command)
+        sections += [answered[question]] if question in answered else []
+    PAGE.write_text("\n\n".join(sections) + "\n", encoding="utf-8")
+
+
+def introduction() -> str:
+    return (
+        "# Benchmarks\n\n"
         "Written by `make bench`; ratios within one run mean more than the figures themselves, "
         "which are of the machine named in each block. Other work on it (load average at the "
-        f"start {os.getloadavg()[0]:.1f}) spoils what is measured in wall time.",
-    ]
-    for question, command in QUESTIONS.items():
-        print(command, file=sys.stderr)
-        program, *arguments = shlex.split(command)
-        path = Path(sys.executable).parent / program
-        done = subprocess.run(
-            [path, *arguments], cwd=ROOT, capture_output=True, text=True, check=True
-        )
-        sections.append(f"## {question}\n\n`{command}`\n\n```json\n{done.stdout.strip()}\n```")
-    (ROOT / "docs" / "benchmarks.md").write_text("\n\n".join(sections) + "\n", encoding="utf-8")
+        f"start {os.getloadavg()[0]:.1f}) spoils what is measured in wall time."
+    )
+
+
+def section(question: str, command: str) -> str:
+    """Run the command; the question, the command and what it printed."""
+    print(command, file=sys.stderr)
+    program, *arguments = shlex.split(command)
+    path = Path(sys.executable).parent / program
+    done = subprocess.run(
+        [path, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+    )
+    return f"## {question}\n\n`{command}`\n\n```json\n{done.stdout.strip()}\n```"
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from torch import Tensor
 
 UNIT = 2.0**-24  # rounding of float32, relative
 TIE = 1e-12  # rounding of float64 with room to spare, relative to the largest score possible
-BLOCK = (512, 1024)  # queries, codes scored at once: 2 MB, within the cache of one core
+BLOCK = (1024, 2048)  # queries, codes scored at once: 8 MB, within most caches
 ACCELERATOR_BLOCK = (4096, 16_384)  # 268 MB
 GROUP = 64  # codes whose smallest score is kept while screening
 PAIRS = 16_384  # (query, code) pairs decided at once in float64

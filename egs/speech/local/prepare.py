@@ -2,11 +2,12 @@
 
     python local/prepare.py --corpus CORPUS --output data
 
-CORPUS holds `manifest.tsv` (columns path, source, speaker, licence) and the audio it lists. Only
-recordings whose licence allows any use (public domain, CC0, CC-BY, free for commercial use) are
-taken. One source, of one speaker, and two speakers of another are held out for validation. Audio
-is decoded once to 16-bit WAV, where random crops are cheap to read, of at most 24 kHz: that of a
-lower rate keeps it, by which training knows how far up to listen.
+CORPUS holds `manifest.tsv` (columns path, source, speaker, licence, and native_sr if files are
+stored at a higher rate than they were recorded at) and the audio it lists. Only recordings whose
+licence allows any use (public domain, CC0, CC-BY, free for commercial use) are taken. One source,
+of one speaker, and two speakers of another are held out for validation. Audio is decoded once to
+16-bit WAV, where random crops are cheap to read, of at most 24 kHz: that of a lower rate keeps it,
+by which training knows how far up to listen.
 """
 
 import argparse
@@ -55,9 +56,11 @@ def is_validation(row: dict[str, str]) -> bool:
 
 def convert(row: dict[str, str], corpus: Path, folder: Path) -> Utterance:
     target = folder / Path(row["path"]).with_suffix(".wav")
-    rate = min(SAMPLE_RATE, int(row["native_sr"]))
+    source = corpus / row["path"]
+    native = int(row.get("native_sr") or audio_info(source).sample_rate)  # before any lossy coding
+    rate = min(SAMPLE_RATE, native)
     if not target.exists():
-        write_waveform(target, read_waveform(corpus / row["path"], rate), rate)
+        write_waveform(target, read_waveform(source, rate), rate)
     speaker = "-".join((row["source"], row["speaker"])).replace(" ", "_")
     identifier = f"{speaker}-{target.stem}".replace(" ", "_")
     samples = audio_info(target).num_samples

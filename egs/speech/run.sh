@@ -52,6 +52,7 @@ if run_stage 5 "score it on speech it never saw" "$exp/results" "$num_quantizers
   read -ra stages <<<"$num_quantizers"
   codec report "${stages[@]/#/$exp/results/}" --output "$exp/results/report.html"
   codec bench --model "$model" --threads 1 --json >"$exp/results/bench.json"
+  codec usage --model "$model" "$dev" "$exp/codes/train" --output "$exp/results"
 fi
 
 if run_stage 6 "model card" "$exp/card"; then

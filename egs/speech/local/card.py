@@ -4,8 +4,8 @@
         --command "./run.sh" > CARD
 
 RESULTS has a folder of `codec evaluate` for each number of quantizers, named by it, `bench.json` of
-`codec bench --json` and `usage.json` of `codec usage --json`. No number in the card is typed by
-hand.
+`codec bench --json` and `usage.json` of `codec usage` on unseen and on training speech. No number
+in the card is typed by hand.
 """
 
 import argparse
@@ -31,6 +31,7 @@ SOURCES = {
     "gcompris": "GCompris voices, those in the public domain",
     "speechocean762": "speechocean762 (Zhang et al. 2021), 16 kHz, free for any use",
 }
+FIRST_STEPS = 200  # whose losses the card states
 PAUSE = 600  # seconds between log lines that are a break between sittings, not training
 
 
@@ -47,6 +48,7 @@ def main() -> None:
         introduction(args.model),
         scores(args.model, args.results),
         speed(args.results),
+        usage(args.results),
         training(args.experiment, args.command, args.note),
         data(utterances),
     ]
@@ -129,6 +131,8 @@ def training(experiment: Path, command: str, note: str) -> str:
     hours = sum(gap for gap in gaps if gap < PAUSE) / 3600
     steps = max(line["step"] for line in lines)
     valid = [line for line in lines if "valid/pesq" in line]
+    first = [line for line in lines if line["step"] <= FIRST_STEPS and "mel" in line]
+    losses = "; ".join(f"{line['step']}: {line['mel']:.6g}" for line in first)
     best = max(valid, key=lambda line: line["valid/pesq"] / 4.5 + line["valid/stoi"])
     heard = steps * config.batch_size * config.crops.seconds / 3600
     return f"""## Training
@@ -139,11 +143,31 @@ def training(experiment: Path, command: str, note: str) -> str:
 {len(valid)} validations (PESQ {best["valid/pesq"]:.2f}, STOI {best["valid/stoi"]:.3f} on held-out
 speakers of the training data, at step {best["step"]}) is kept.
 
-Of each codebook, on the validation utterances, at least {best["valid/used_min"]:.0%} of the codes
-were in use (mean {best["valid/used_mean"]:.0%}); the perplexity was
-{best["valid/perplexity_min"]:.0f} or more (mean {best["valid/perplexity_mean"]:.0f}).
+Who runs the command again on the same data should read in `log.jsonl` as the mean mel loss up to
+step {losses} (on other processors and thread counts with other digits at the end).
 
 {note}""".strip()
+
+
+def usage(results: Path) -> str:
+    sets = read_json(results / "usage.json")["sets"]
+    titles = [f"{name}: used | perplexity" for name in ("unseen", "training")]
+    lines = [f"| stage | {' | '.join(titles)} |", "|---" * 5 + "|"]
+    for number, stages in enumerate(zip(*(s["stages"] for s in sets.values()), strict=True), 1):
+        cells = [f"{stage['share']:.1%} | {stage['perplexity']:.0f}" for stage in stages]
+        lines.append(f"| {number} | {' | '.join(cells)} |")
+    frames, rates = (
+        [format(counts[key], ",.0f") for counts in sets.values()]
+        for key in ("frames", "entropy_bitrate")
+    )
+    table = "\n".join(lines)
+    return f"""## Usage
+
+Shares of the codes of each codebook in {frames[0]} frames of the speech scored above and in
+{frames[1]} frames of the training speech. A code for its own stage's frequencies would need
+{rates[0]} and {rates[1]} bit/s.
+
+{table}"""
 
 
 def data(utterances: list[Utterance]) -> str:

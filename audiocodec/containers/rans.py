@@ -2,7 +2,8 @@
 
 Every stage of every channel of every block is a coder of its own, a lane; all lanes take one step
 at a time, as array operations. Stage s codes frame t in step t + s: then all that its context can
-be made of was coded in earlier steps.
+be made of was coded in earlier steps. The last frame is the state that the encoder starts from:
+a state takes as many bits whatever it is.
 
 Written here, in integers, because the libraries at hand take probabilities as floats and promise
 the conversion neither between versions nor between machines.
@@ -35,7 +36,7 @@ def encode(blocks: Sequence[np.ndarray], num_quantizers: int, tables: EntropyTab
         _intervals(tables.ends(lanes.contexts(step)), lanes.codes(step))
         for step in range(lanes.steps)
     ]
-    state = np.full(known.shape[:2], _LOW, dtype=np.int64)
+    state = np.stack([_LOW + block[:, -1].astype(np.int64) for block in blocks])
     emitted = np.zeros((lanes.steps, *state.shape), dtype=bool)
     words = np.zeros(emitted.shape, dtype="<u2")
     for step in reversed(range(lanes.steps)):
@@ -93,8 +94,10 @@ def decode(
         position = taken[:, -1]
         if (position > stops).any():
             raise CodeFileError("damaged: an entropy coded block ends too early")
-    if (state != _LOW).any() or (position != stops).any():
+    last = state - _LOW
+    if (last >= np.array(tables.codebook_sizes)[lanes.stages]).any() or (position != stops).any():
         raise CodeFileError("damaged: an entropy coded block goes on after its last code")
+    lanes.set_last(last)
     first = known.shape[-1] - longest - num_quantizers + 1
     return [rows[:, first : first + length] - 1 for rows, length in zip(known, frames, strict=True)]
 
@@ -127,8 +130,8 @@ class _Lanes:
         self, known: np.ndarray, num_quantizers: int, frames: np.ndarray, tables: EntropyTables
     ) -> None:
         blocks, lanes, length = known.shape
-        self.known, self.frames = known.reshape(-1), frames[:, None]
-        self.steps = int(frames.max()) + num_quantizers - 1
+        self.known, self.coded = known.reshape(-1), frames[:, None] - 1  # frames
+        self.steps = int(self.coded.max()) + num_quantizers - 1
         self.stages = np.arange(lanes) % num_quantizers
         rows = np.arange(blocks * lanes).reshape(blocks, lanes)
         self.own = rows * length + MAX_DELAY + num_quantizers - 1 - self.stages
@@ -143,9 +146,9 @@ class _Lanes:
         return self.row_numbers[self.known[self.sources + step] + self.class_begins]
 
     def active(self, step: int) -> np.ndarray:
-        """Whether a lane is within its block's frames."""
+        """Whether a lane is within its block's frames, the last left out."""
         time = step - self.stages
-        return (time >= 0) & (time < self.frames)
+        return (time >= 0) & (time < self.coded)
 
     def codes(self, step: int) -> np.ndarray:
         """What the lanes code in this step."""
@@ -153,3 +156,6 @@ class _Lanes:
 
     def set_codes(self, step: int, codes: np.ndarray) -> None:
         self.known[self.own + step] = codes + 1
+
+    def set_last(self, codes: np.ndarray) -> None:
+        self.known[self.own + self.stages + self.coded] = codes + 1

@@ -8,11 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audiocodec.cli.samples import shipped_speech
 from audiocodec.codes import CodesMetadata, read_codes, write_codes
 from audiocodec.containers import packed, rans
 from audiocodec.containers.fit import fit_tables
 from audiocodec.containers.tables import read_tables, write_tables
 from audiocodec.errors import CodeFileError, ModelError
+from audiocodec.models.bundle import load_codec
+from audiocodec.models.folders import DEFAULT_MODEL, model_folder
+from audiocodec.models.transcoder import Transcoder
 
 SIZES = (16, 9)
 
@@ -70,10 +74,10 @@ def reference_decode(payload: bytes, frames: int) -> list[list[int]]:
     words = iter(np.frombuffer(payload[4 * stages :], "<u2").tolist())
     powers = [round(2 ** (16 - i / 8)) for i in range(8)]
     codes: list[list[int]] = [[] for _ in range(stages)]
-    for step in range(frames + stages - 1):
+    for step in range(frames + stages - 2):
         for s in range(stages):
             t = step - s
-            if not 0 <= t < frames:
+            if not 0 <= t < frames - 1:
                 continue
             sums = np.zeros(SIZES[s], dtype=int)
             for j, (back, source) in enumerate(tensors["sources"][s].tolist()):
@@ -91,8 +95,8 @@ def reference_decode(payload: bytes, frames: int) -> list[list[int]]:
             if states[s] < 65536:
                 states[s] = 65536 * states[s] + next(words)
             codes[s].append(code)
-    assert states == [65536] * stages and next(words, None) is None
-    return codes
+    assert next(words, None) is None
+    return [[*row, state - 65536] for row, state in zip(codes, states, strict=True)]
 
 
 def test_the_description_in_the_documents_is_enough_to_decode():
@@ -189,3 +193,21 @@ def test_tables_that_contradict_themselves_are_refused(tmp_path):
         read_tables(tmp_path)
     with pytest.raises(CodeFileError, match="entropy tables need"):
         fit_tables([], SIZES)
+
+
+def test_the_shipped_model_brings_tables_that_fit_it_and_pay(tmp_path):
+    """Speech is what they were counted in; the codec is there to make codes of some."""
+    folder = model_folder(DEFAULT_MODEL)
+    tables = read_tables(folder)
+    transcoder = Transcoder(load_codec(DEFAULT_MODEL))
+    assert tables.codebook_sizes == transcoder.codec.codebook_sizes
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 20_000_000
+    plain = small = 0
+    for path in shipped_speech()[:3]:
+        ((codes, metadata),) = transcoder.encode([transcoder.read(path)])
+        for name, by in (("plain.codec", None), ("small.codec", tables)):
+            write_codes(tmp_path / name, codes, metadata, by)
+        np.testing.assert_array_equal(read_codes(tmp_path / "small.codec", tables).codes, codes)
+        plain += (tmp_path / "plain.codec").stat().st_size
+        small += (tmp_path / "small.codec").stat().st_size
+    assert small < 0.97 * plain

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from filelock import FileLock, Timeout
 
@@ -13,7 +14,8 @@ from audiocodec.errors import DataError
 
 
 class Journal(Mapping[str, Any]):
-    """Results by key in a file of JSON lines; a result is on disk when `add` returns.
+    """Results by key in a file of JSON lines; a result is on disk when `add` returns, and only its
+    place in the file is kept in memory.
 
     Use it in a `with` block, which keeps other processes out.
     """
@@ -21,7 +23,7 @@ class Journal(Mapping[str, Any]):
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = FileLock(path.with_suffix(".lock"))
-        self._results: dict[str, Any] = {}
+        self._places: dict[str, int] = {}  # offsets of lines
 
     def __enter__(self) -> Self:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,10 +31,11 @@ class Journal(Mapping[str, Any]):
             self._lock.acquire(timeout=0)
         except Timeout:
             raise DataError(f"{self.path.parent}: another process is writing there") from None
-        self._results = _read(self.path)
-        self._file = open(self.path, "a", encoding="utf-8")
-        if self._file.tell():
-            self._file.write("\n")  # ends the line that a killed run was writing
+        self._file = open(self.path, "a+b")  # writes go to the end, wherever reads have been
+        self._places = _read(self._file)
+        self._end = self._file.seek(0, os.SEEK_END)
+        if self._end:
+            self._end += self._file.write(b"\n")  # ends the line that a killed run was writing
         return self
 
     def __exit__(
@@ -46,31 +49,39 @@ class Journal(Mapping[str, Any]):
 
     def add(self, key: str, result: Any) -> None:
         """Keep a result; it replaces a former one of this key."""
-        self._results[key] = result
-        self._file.write(json.dumps({"key": key, "result": result}) + "\n")
+        line = json.dumps({"key": key, "result": result}).encode() + b"\n"
+        self._file.write(line)
         self._file.flush()
+        self._places[key] = self._end
+        self._end += len(line)
 
     def __getitem__(self, key: str) -> Any:
-        return self._results[key]
+        self._file.seek(self._places[key])
+        return json.loads(self._file.readline())["result"]
 
-    def __iter__(self) -> Any:
-        return iter(self._results)
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
 
     def __len__(self) -> int:
-        return len(self._results)
+        return len(self._places)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._places
 
 
-def _read(path: Path) -> dict[str, Any]:
-    results: dict[str, Any] = {}
-    if path.exists():
-        with open(path, encoding="utf-8") as lines:
-            for line in lines:
-                try:
-                    entry = json.loads(line)
-                    results[entry["key"]] = entry["result"]
-                except (json.JSONDecodeError, TypeError, KeyError):
-                    continue  # an empty line, or the one that was being written when the run died
-    return results
+def _read(file: BinaryIO) -> dict[str, int]:
+    """Where in a journal the newest line of each key starts."""
+    places: dict[str, int] = {}
+    place = file.seek(0)
+    for line in file:
+        try:
+            entry = json.loads(line)
+            if "result" in entry:
+                places[entry["key"]] = place
+        except (ValueError, TypeError, KeyError):
+            pass  # an empty line, or the one that was being written when the run died
+        place += len(line)
+    return places
 
 
 def key_of(*parts: object) -> str:

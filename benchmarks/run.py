@@ -17,6 +17,9 @@ QUESTIONS = {
     "Does scoring scale with processes, and what does it cost beyond the metric libraries?": (
         "python benchmarks/evaluation.py"
     ),
+    "Does memory grow with the number of pairs that are scored?": (
+        "python benchmarks/evaluation_memory.py"
+    ),
     "What do losses and discriminators cost in a training step?": "python benchmarks/losses.py",
     "How fast is training, where does time go, and what has that to do with how it is written?": (
         "python benchmarks/training.py"

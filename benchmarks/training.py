@@ -37,7 +37,7 @@ from audiocodec.training.optimization import gradient_norm, gradients, scale_and
 from audiocodec.training.schedule import draw_num_quantizers
 from audiocodec.training.step import Phase, Sounds
 
-CONFIG = Path(__file__).parent.parent / "egs" / "speech" / "conf" / "speech_24k.yaml"
+CONFIG = Path(__file__).parent / "training.yaml"
 PHASE = Phase(quantize=True, adversarial=True)
 CPU = torch.device("cpu")
 

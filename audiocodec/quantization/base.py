@@ -32,6 +32,11 @@ class Quantizer(nn.Module):
         return len(self.codebook_sizes)
 
     @property
+    def codebooks(self) -> "list[Quantizer]":
+        """The quantizers of one codebook each, in the order of the codes."""
+        return [self]
+
+    @property
     def basis_digest(self) -> str | None:
         """Of what a seed must give again when weights are loaded; None where nothing is drawn."""
         return None

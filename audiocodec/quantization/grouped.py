@@ -55,6 +55,11 @@ class GroupedSimVQ(Quantizer):
         )
 
     @property
+    def codebooks(self) -> list[Quantizer]:
+        stages = zip(*(group.codebooks for group in self._groups()), strict=True)
+        return [codebook for groups in stages for codebook in groups]
+
+    @property
     def basis_digest(self) -> str | None:
         return joint_digest(group.basis_digest for group in self._groups())
 

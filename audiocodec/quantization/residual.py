@@ -52,6 +52,10 @@ class ResidualSimVQ(Quantizer):
         )
 
     @property
+    def codebooks(self) -> list[Quantizer]:
+        return list(self._stages())
+
+    @property
     def basis_digest(self) -> str | None:
         return joint_digest(stage.basis_digest for stage in self._stages())
 

@@ -46,6 +46,8 @@ class SimVQConfig:
     def __post_init__(self) -> None:
         if self.codebook_size < 2:
             raise ConfigError(f"quantizer.codebook_size is {self.codebook_size}; give 2 or more")
+        if self.seed < 0:
+            raise ConfigError(f"quantizer.seed is {self.seed}; give 0 or more")
         if self.map == "identity" and self.basis == "frozen":
             raise ConfigError(
                 "quantizer.map identity of a frozen basis learns nothing; set quantizer.basis: "

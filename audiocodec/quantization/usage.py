@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from audiocodec.quantization.base import Quantizer
 
 
 @dataclass(frozen=True)
@@ -107,18 +109,14 @@ def usage_report(counter: UsageCounter, frame_rate: float) -> dict[str, Any]:
     }
 
 
-def map_ranks(quantizer: nn.Module) -> list[dict[str, float]]:
-    """Rank of the map of every codebook, in the order of its stages.
+def map_ranks(quantizer: Quantizer) -> list[dict[str, float]]:
+    """Rank of the map of every codebook, in the order of the codes; none where codes have no map.
 
     effective: exp of the entropy of the squared singular values, as shares (Roy and Vetterli
     2007); numerical: singular values above 1e-3 of the largest; full: their number.
     """
-    weights = [
-        parameter.detach()
-        for name, parameter in quantizer.named_parameters()
-        if name.rpartition("projection.")[1] and name.endswith("weight")
-    ]
-    return [_rank(weight) for weight in weights]
+    maps = [getattr(codebook, "projection", None) for codebook in quantizer.codebooks]
+    return [_rank(linear.weight.detach()) for linear in maps if linear is not None]
 
 
 def _rank(weight: Tensor) -> dict[str, float]:

@@ -173,6 +173,7 @@ def test_a_start_from_data_uses_the_codebook(name: str) -> None:
     [
         {"kind": "simvq", "codebook_size": 1},
         {"kind": "simvq", "map": "identity"},
+        {"kind": "simvq", "seed": -1},
         {"kind": "simvq", "distance": "manhattan"},
         {"kind": "residual", "num_quantizers": 0},
         {"kind": "residual", "distance": "cosine"},

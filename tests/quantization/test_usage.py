@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from audiocodec.quantization.grouped import GroupedSimVQ, GroupedSimVQConfig
 from audiocodec.quantization.simvq import SimVQ, SimVQConfig
 from audiocodec.quantization.usage import UsageCounter, map_ranks, usage_report
 
@@ -59,3 +60,14 @@ def test_the_rank_of_a_known_map(values, effective):
     (rank,) = map_ranks(quantizer)
     assert rank["effective"] == pytest.approx(effective, rel=1e-4)
     assert (rank["numerical"], rank["full"]) == (effective, 4)
+
+
+@torch.no_grad()
+def test_ranks_are_in_the_order_of_the_codes():
+    quantizer = GroupedSimVQ(
+        GroupedSimVQConfig(num_quantizers=2, num_groups=2, codebook_size=8), latent_dim=8
+    )
+    for code, (stage, group) in enumerate([(0, 0), (0, 1), (1, 0), (1, 1)]):
+        weight = quantizer.groups[group].stages[stage].projection.weight
+        weight.copy_(torch.diag((torch.arange(4) <= code).float()))
+    assert [rank["numerical"] for rank in map_ranks(quantizer)] == [1, 2, 3, 4]

@@ -41,13 +41,16 @@ QUESTIONS = {
 
 def main() -> None:
     chosen = sys.argv[1:]
+    answered = {
+        question: section(question, command)
+        for question, command in QUESTIONS.items()
+        if not chosen or any(f"benchmarks/{name}.py" in command for name in chosen)
+    }
+    # Read when all has run: another run may have changed other answers meanwhile.
     former = PAGE.read_text(encoding="utf-8").rstrip().split("\n\n## ") if chosen else [""]
-    answered = {section.partition("\n")[0]: f"## {section}" for section in former[1:]}
-    sections = [former[0] or introduction()]
-    for question, command in QUESTIONS.items():
-        if not chosen or any(f"benchmarks/{name}.py" in command for name in chosen):
-            answered[question] = section(question, command)
-        sections += [answered[question]] if question in answered else []
+    kept = {text.partition("\n")[0]: f"## {text}" for text in former[1:]}
+    answers = [(kept | answered).get(question) for question in QUESTIONS]
+    sections = [former[0] or introduction(), *filter(None, answers)]
     PAGE.write_text("\n\n".join(sections) + "\n", encoding="utf-8")
 
 

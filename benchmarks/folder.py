@@ -1,9 +1,10 @@
 """What does `codec encode FOLDER` gain over one file after the other, and cost beyond the model?
 
 Prints JSON. `one_by_one` reads, encodes and writes in a loop, with torch's threads (all cores) or
-one; `folder` is the command in this process. `processor` is processor time, which other work on the
-machine moves little; `wall` needs an idle machine. `start_up` compares `codec encode` on one short
-file with importing torch and loading the model in a fresh process.
+one; `a command a file` is a shell loop of `codec encode`, of which a part is run and the time taken
+in proportion; `folder` is the command in this process. `processor` is processor time, which other
+work on the machine moves little; `wall` needs an idle machine. `start_up` compares `codec encode`
+on one short file with importing torch and loading the model in a fresh process.
 """
 
 import json
@@ -29,6 +30,7 @@ from audiocodec.models.bundle import load_codec
 from audiocodec.models.transcoder import Transcoder
 
 UTTERANCES, RATE, REPEATS = 200, 24_000, 3
+COMMANDS = 20  # of the shell loop
 Times = dict[str, float]
 
 
@@ -48,6 +50,7 @@ def main() -> None:
         single = timed(lambda: codec_command([*command[:2], str(folder / "c"), "--threads=1"]), 1)
         waveforms = [torch.from_numpy(read_waveform(path)[0]) for path in files]
         model = timed(lambda: [coder.codec.encode(waveform) for waveform in waveforms], 1)
+        loop["a command a file"] = by_commands(files, folder / "d")
         report = {
             "utterances": UTTERANCES,
             "audio_seconds": duration,
@@ -83,6 +86,16 @@ def one_by_one(coder: Transcoder, files: Sequence[Path], output: Path) -> None:
     for path in files:
         (coded,) = coder.encode([coder.read(path)])
         write_codes(output / f"{path.stem}.npy", coded.codes, coded.metadata)
+
+
+def by_commands(files: Sequence[Path], output: Path) -> Times:
+    """A process a file, as from a shell; of all files in proportion to the first ones."""
+    output.mkdir()
+    command = [sys.executable, "-m", "audiocodec", "encode"]
+    start = time.perf_counter()
+    for path in files[:COMMANDS]:
+        subprocess.run([*command, str(path), str(output / f"{path.stem}.npy")], check=True)
+    return {"wall": (time.perf_counter() - start) * len(files) / COMMANDS}
 
 
 def timed(work: Callable[[], object], threads: int) -> Times:

@@ -8,7 +8,8 @@ from audiocodec.cli.paths import found
 from audiocodec.codes import CODE_SUFFIXES, read_codes
 from audiocodec.containers.fit import fit_tables
 from audiocodec.containers.tables import TABLES_FILE, write_tables
-from audiocodec.errors import CodeFileError
+from audiocodec.errors import CodeFileError, ModelError
+from audiocodec.models import hub
 from audiocodec.models.folders import model_folder
 
 
@@ -25,6 +26,11 @@ def run(args: argparse.Namespace) -> None:
     from audiocodec.models.bundle import load_codec  # torch takes seconds to load
 
     folder = model_folder(args.model)
+    if hub.cached_repository(folder.resolve()):
+        raise ModelError(
+            f"model {args.model!r} lies in the hub's cache, which is not ours to write to; make a "
+            f"copy with codec export {args.model} FOLDER and give that"
+        )
     codec = load_codec(folder)
     made_by = (codec.weight_hash, codec.codebook_sizes)
     sequences = []

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from audiocodec.cli.main import main
 from audiocodec.errors import ModelError
 from audiocodec.models.bundle import load_codec, save_codec
 from audiocodec.models.folders import found_models, model_folder
@@ -128,3 +129,8 @@ def test_a_file_that_is_not_what_the_hub_has_is_refused_until_it_is_deleted(aske
     assert deleted is not None
     Path(deleted[1]).unlink()
     assert load_codec("hub:someone/small-1.5").weight_hash == build_codec().weight_hash
+
+
+def test_tables_are_not_written_into_the_cache(asked, capsys):
+    assert main(["fit-entropy", "codes", "--model", "hub:someone/small-1.5"]) == 1
+    assert "codec export hub:someone/small-1.5" in capsys.readouterr().err

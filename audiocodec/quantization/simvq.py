@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from audiocodec.errors import ConfigError
+from audiocodec.errors import ConfigError, ModelError
 from audiocodec.processes import mean_over_processes
 from audiocodec.quantization.base import Quantized, Quantizer
 from audiocodec.quantization.codebook import by_parts, explicit_codebook, mapped_codebook
@@ -21,6 +21,8 @@ from audiocodec.quantization.frozen import FrozenBasis, given_basis, seeded_basi
 from audiocodec.quantization.gradients import Gradient, pass_gradient
 from audiocodec.quantization.rate_distortion import codebook_map
 from audiocodec.quantization.search import Codebook, nearest, wide
+
+SUMMED = 2**20  # numbers of a tensor whose sum tells a change
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,11 @@ class SimVQ(Quantizer):
         if not self.config.data_start:
             return
         frames = self._comparable(latent).movedim(1, -1).flatten(0, -2)
+        if not frames.isfinite().all():
+            raise ModelError(
+                "the encoder gives latents that are not finite, from which no codebook can start; "
+                "lower optimizer.learning_rate"
+            )
         if self.config.map == "identity":
             generator = torch.Generator().manual_seed(self.config.seed)
             draw = torch.randint(len(frames), (self.config.codebook_size,), generator=generator)
@@ -243,12 +250,18 @@ class _Cache:
 
     def get(self, quantizer: SimVQ) -> Codebook:
         tensors = [*quantizer.parameters(), quantizer.basis]
-        versions = tuple((tensor.data_ptr(), _version(tensor)) for tensor in tensors)
+        versions = tuple(map(_state, tensors))
         if self._made is None or self._made[0] != versions:
             self._made = versions, quantizer._make_codebook()
         return self._made[1]
 
 
-def _version(tensor: Tensor) -> int:
-    """How often it was changed in place; torch does not count for tensors of inference mode."""
-    return -1 if tensor.is_inference() else tensor._version
+def _state(tensor: Tensor) -> tuple[int, int, float]:
+    """What changes when a tensor does: its place, how often it was changed in place, its sum.
+
+    Torch does not count changes through `.data`, as averages of weights are often written, and
+    none of tensors of inference mode. Of whole codebooks the sum would take too long.
+    """
+    version = -1 if tensor.is_inference() else tensor._version
+    total = float(tensor.detach().sum()) if tensor.numel() <= SUMMED else 0.0
+    return tensor.data_ptr(), version, total

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from audiocodec.errors import ModelError
 from audiocodec.quantization.basis import gaussian_basis
 from audiocodec.quantization.fitting import fit_map
 from audiocodec.quantization.rate_distortion import codebook_map
@@ -82,3 +83,9 @@ def test_latents_without_spread_start_without_nan(latent):
     quantizer.initialize(latent)
     assert all(torch.isfinite(weight).all() for weight in quantizer.parameters())
     assert quantizer.decode(quantizer.encode(latent)).sub(latent).detach().abs().max() < 1e-4
+
+
+def test_latents_that_are_not_finite_are_refused():
+    latent = torch.full((1, 4, 50), torch.nan)
+    with pytest.raises(ModelError, match="not finite"):
+        SimVQ(SimVQConfig(codebook_size=8), 4).initialize(latent)

@@ -116,14 +116,17 @@ def test_saved_weights_give_the_same_codes(quantizer: Quantizer, request) -> Non
     assert torch.equal(other.eval().encode(latent), quantizer.eval().encode(latent))
 
 
-def test_a_changed_weight_changes_the_codes_of_a_quantizer_in_use(quantizer: Quantizer) -> None:
+@pytest.mark.parametrize("unseen", [False, True], ids=["counted", "through_data"])
+def test_a_changed_weight_changes_the_codes_of_a_quantizer_in_use(
+    quantizer: Quantizer, unseen: bool
+) -> None:
     latent = correlated(2, DIM, 50)
     quantizer.eval()
     before = quantizer.encode(latent)
     assert torch.equal(quantizer.encode(latent), before)
     with torch.no_grad():
         for weight in quantizer.parameters():
-            weight.mul_(-1)
+            (weight.data if unseen else weight).mul_(-1)
     changed = quantizer.encode(latent)
     assert not torch.equal(changed, before)
     fresh = build_like(quantizer)

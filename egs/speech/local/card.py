@@ -143,21 +143,21 @@ def training(experiment: Path, command: str, note: str) -> str:
 {len(valid)} validations (PESQ {best["valid/pesq"]:.2f}, STOI {best["valid/stoi"]:.3f} on held-out
 speakers of the training data, at step {best["step"]}) is kept.
 
-Who runs the command again on the same data should read in `log.jsonl` as the mean mel loss up to
-step {losses} (on other processors and thread counts with other digits at the end).
+Who runs the command again on the same data should read in `log.jsonl`, as the mean mel loss up to
+step, {losses} (the last digits depend on processor and threads).
 
 {note}""".strip()
 
 
 def usage(results: Path) -> str:
-    sets = read_json(results / "usage.json")["sets"]
+    unseen, trained, *_ = read_json(results / "usage.json")["sets"].values()
     titles = [f"{name}: used | perplexity" for name in ("unseen", "training")]
     lines = [f"| stage | {' | '.join(titles)} |", "|---" * 5 + "|"]
-    for number, stages in enumerate(zip(*(s["stages"] for s in sets.values()), strict=True), 1):
+    for number, stages in enumerate(zip(unseen["stages"], trained["stages"], strict=True), 1):
         cells = [f"{stage['share']:.1%} | {stage['perplexity']:.0f}" for stage in stages]
         lines.append(f"| {number} | {' | '.join(cells)} |")
     frames, rates = (
-        [format(counts[key], ",.0f") for counts in sets.values()]
+        [format(counts[key], ",.0f") for counts in (unseen, trained)]
         for key in ("frames", "entropy_bitrate")
     )
     table = "\n".join(lines)

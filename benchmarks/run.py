@@ -33,6 +33,9 @@ QUESTIONS = {
     ),
     "Which codes learn, in the plane?": "python benchmarks/toy.py",
     "Does a codebook of 262144 codes train within 8 GB?": "python benchmarks/large_codebook.py",
+    "How much smaller are entropy coded files, and what do they cost in time?": (
+        "python benchmarks/entropy.py"
+    ),
     "What does encoding a folder gain over one file after the other, and cost beyond the model?": (
         "python benchmarks/folder.py"
     ),

@@ -19,6 +19,7 @@ _SMOOTHING = 0.4  # counts a code that every class starts with, as the stage has
 _ITERATIONS = 15  # of clustering
 _SAMPLES = 2048  # codes that weights are fitted to
 _NEWTON_STEPS = 4
+_MAX_WEIGHT = 4.0  # codes that a source always tells would drive its weight up for ever
 
 
 def fit_tables(
@@ -135,6 +136,7 @@ class _Stage:
         weights = np.full(len(experts), 1 / len(experts))
         for _ in range(_NEWTON_STEPS):
             logits = np.log(self.overall) + np.tensordot(weights, features, 1)
+            logits -= logits.max(1, keepdims=True)
             probabilities = np.exp(logits)
             totals = probabilities.sum(1, keepdims=True)
             probabilities /= totals
@@ -144,6 +146,7 @@ class _Stage:
             curvature += 1e-6 * np.eye(len(experts))
             cost = float(np.log(totals).mean() - logits[np.arange(len(code)), code].mean())
             weights = weights + np.linalg.solve(curvature, wanted - means.mean(1))
+            weights = weights.clip(-_MAX_WEIGHT, _MAX_WEIGHT)
         return cost, weights
 
 

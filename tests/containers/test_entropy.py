@@ -118,6 +118,16 @@ def test_fitting_finds_what_one_code_says_about_another():
     )
 
 
+@pytest.mark.parametrize("frames", [1, 7, 3000])
+def test_codes_that_follow_from_others_are_fitted_without_bounds_being_left(frames):
+    first = np.random.default_rng(0).integers(0, 16, frames)
+    codes = np.stack([first, first // 2])
+    tables = fit_tables([codes], SIZES)
+    (payload,) = rans.encode([codes], 2, tables)
+    (back,) = rans.decode([payload], [frames], 1, 2, tables)
+    np.testing.assert_array_equal(back, codes)
+
+
 def test_single_bit_flips_of_a_block_never_decode_to_its_end_unnoticed_by_the_file():
     codes = correlated_codes(300, seed=2)
     file = io.BytesIO()

@@ -19,7 +19,7 @@ _SMOOTHING = 0.4  # counts a code that every class starts with, as the stage has
 _ITERATIONS = 15  # of clustering
 _SAMPLES = 2048  # codes that weights are fitted to
 _NEWTON_STEPS = 4
-_MAX_WEIGHT = 4.0  # codes that a source always tells would drive its weight up for ever
+_MAX_WEIGHT = 4.0  # what a source tells for sure would drive its weight up for ever
 
 
 def fit_tables(
@@ -108,7 +108,8 @@ class _Stage:
         """Code + 1 of a source for every code of this stage (or those `at`), 0 for none."""
         delay, stage = source
         index = np.arange(len(self.frame)) if at is None else at
-        return np.where(self.frame[index] >= delay, self.codes[stage, index - delay] + 1, 0)
+        before = self.codes[stage, np.maximum(index - delay, 0)]
+        return np.where(self.frame[index] >= delay, before + 1, 0)
 
     def _expert(self, source: tuple[int, int], wanted: int) -> _Expert:
         rows = self.sizes[source[1]] + 1

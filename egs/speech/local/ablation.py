@@ -115,8 +115,10 @@ def page(results: list[tuple[str, dict[str, Any]]], args: argparse.Namespace) ->
         "",
         f"Written by `egs/speech/local/ablation.py`: {args.seconds} s of training a row on one "
         f"thread ({processor}, torch {torch}), from scratch, with one thing changed in "
-        f" `{args.config}`, commit {commit()}. Scores are means over the validation "
-        "utterances; lower mel, higher PESQ and STOI are better.",
+        f"`{args.config}`; page written at commit {commit()}. Scores are means over the "
+        "validation utterances; lower mel, higher PESQ and STOI are better. Steps differ where a "
+        "step costs more or less, and where other work on the machine took time: differences of "
+        "a few hundredths mean nothing.",
         "",
         f"| row | steps | {' | '.join(titles)} |",
         f"|---|{'---|' * (len(titles) + 1)}",

@@ -47,7 +47,7 @@ def main() -> None:
     answered = {
         question: section(question, command)
         for question, command in QUESTIONS.items()
-        if not chosen or any(f"benchmarks/{name}.py" in command for name in chosen)
+        if not chosen or any(f"/{n}.py" in command or f"codec {n} " in command for n in chosen)
     }
     # Read when all has run: another run may have changed other answers meanwhile.
     former = PAGE.read_text(encoding="utf-8").rstrip().split("\n\n## ") if chosen else [""]

@@ -199,8 +199,10 @@ class Trainer:
         """Set the quantizer to the distribution of the latents it will see."""
         loader = self._loader(self.step, self.step + INIT_BATCHES)
         codec = self.networks.codec
-        latents = [codec.encoder(batch.waveform.to(self.device)) for batch in loader]
-        gathered = self.accelerator.gather(torch.cat(latents))
+        parts = [codec.encoder(batch.waveform.to(self.device)) for batch in loader]
+        latents = torch.stack(parts)  # (batches, rows, ...)
+        by_process = self.accelerator.gather(latents).view(self.processes, *latents.shape)
+        gathered = by_process.transpose(0, 1).flatten(0, 2)  # in the order of one process
         codec.quantizer.initialize(gathered)
         self.networks.ema.average.quantizer.load_state_dict(codec.quantizer.state_dict())
         self.quantizer_started = True

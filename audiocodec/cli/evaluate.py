@@ -141,11 +141,12 @@ def _coded(folder: Path) -> dict[str, Any]:
     Raises:
         DataError: there are none, or they differ.
     """
-    from audiocodec.codes import read_codes
+    from audiocodec.cli.paths import found as files_of
+    from audiocodec.codes import CODE_SUFFIXES, read_codes
     from audiocodec.errors import DataError
 
     found: dict[str, Any] = {}
-    for path in sorted(folder.rglob("*.npy")):
+    for _, path in files_of(str(folder), CODE_SUFFIXES):
         metadata = read_codes(path).metadata
         facts = {
             "model": metadata.model,

@@ -133,7 +133,8 @@ class Crops:
         self, utterance: Utterance, random: np.random.Generator, remarks: list[Remark]
     ) -> Crop:
         place, gain_place = random.random(2)
-        waveform = self._read(utterance, place)
+        rate = utterance.sample_rate or audio_info(utterance.path).sample_rate
+        waveform = self._read(utterance, rate, place)
         remarks.extend(self._examine(utterance, waveform))
         decibels = self.config.min_gain_db + gain_place * (
             self.config.max_gain_db - self.config.min_gain_db
@@ -143,14 +144,10 @@ class Crops:
         waveform = waveform * np.float32(min(gain, 1 / max(peak, 1e-9)))
         padded = np.zeros(self.crop_samples, dtype=np.float32)
         padded[: len(waveform)] = waveform
-        return Crop(padded, utterance.id, min(self._rate(utterance), self.sample_rate) / 2)
+        return Crop(padded, utterance.id, min(rate, self.sample_rate) / 2)
 
-    def _rate(self, utterance: Utterance) -> int:
-        return utterance.sample_rate or audio_info(utterance.path).sample_rate
-
-    def _read(self, utterance: Utterance, place: float) -> np.ndarray:
+    def _read(self, utterance: Utterance, rate: int, place: float) -> np.ndarray:
         """The crop at `place` (0..1) of the utterance: (time,), shorter at the end of a file."""
-        rate = self._rate(utterance)
         needed = -(-self.crop_samples * rate // self.sample_rate)
         start = int(place * max(utterance.num_samples - needed + 1, 1))
         margin = 0 if rate == self.sample_rate else _MARGIN

@@ -6,7 +6,6 @@ from pathlib import Path
 from audiocodec.cli.output import print_report
 from audiocodec.cli.paths import found
 from audiocodec.codes import CODE_SUFFIXES, read_codes
-from audiocodec.containers.fit import fit_tables
 from audiocodec.containers.tables import TABLES_FILE, write_tables
 from audiocodec.errors import CodeFileError, ModelError
 from audiocodec.models import hub
@@ -22,8 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Count, and write the tables into the model's folder."""
-    from audiocodec.models.bundle import load_codec  # torch takes seconds to load
+    """Train, and write the tables into the model's folder."""
+    from audiocodec.containers.fit import fit_tables  # torch takes seconds to load
+    from audiocodec.models.bundle import load_codec
 
     folder = model_folder(args.model)
     if hub.cached_repository(folder.resolve()):
@@ -40,7 +40,8 @@ def run(args: argparse.Namespace) -> None:
             if (metadata.model_hash, metadata.codebook_sizes) != made_by:
                 raise CodeFileError(f"{path}: not all stages of codes of {args.model}")
             sequences += list(codes.reshape(-1, *codes.shape[-2:]))
-    tables = fit_tables(sequences, codec.codebook_sizes)
+    vectors = [stage.double().cpu().numpy() for stage in codec.quantizer.vectors()]
+    tables = fit_tables(sequences, vectors)
     write_tables(folder, tables)
     path = Path(folder) / TABLES_FILE
     report = {

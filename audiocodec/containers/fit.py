@@ -1,178 +1,228 @@
-"""Entropy tables from codes: classes of codes with similar successors, and how to weigh them."""
+"""Entropy tables from codes: a small network that predicts each code, trained, then in integers."""
 
+import copy
+import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import tqdm
 
 from audiocodec.containers.tables import (
+    ACTIVATION,
+    FRAMES_BACK,
     MAX_CODEBOOK_SIZE,
     STEPS_PER_OCTAVE,
     EntropyTables,
+    Layer,
+    StageTables,
 )
 from audiocodec.errors import CodeFileError
 
-# Classes of the best source, of the second and the third. The first stages can be predicted most;
-# what each of those that follow gains from finer classes is less than 0.1 %.
-_FIRST_STAGES, _FINE, _COARSE = 3, (96, 48, 48), (24, 16, 16)
-_SMOOTHING = 0.4  # counts a code that every class starts with, as the stage has them overall
-_ITERATIONS = 15  # of clustering
-_SAMPLES = 2048  # codes that weights are fitted to
-_NEWTON_STEPS = 4
-_MAX_WEIGHT = 4.0  # what a source tells for sure would drive its weight up for ever
+MAX_DIM = 64  # of the vectors: more principal directions of a latent than that add little
+_HIDDEN, _STAGE_HIDDEN = 256, 64  # units that all stages share, and those of each
+_BATCH = 1024  # frames
+_EPOCHS, _FEWEST_STEPS, _MOST_STEPS = 3, 150, 4000
+_LEARNING_RATE, _WEIGHT_DECAY, _WARM_UP = 6e-3, 0.01, 50
+_HELD_OUT = 16  # every 16th stretch says when to stop
+_STRETCH = 512  # frames
+_MOST_HELD_OUT = 1 << 14  # frames
+_LOOKS = 8  # at what is held out
+_MAX_ACTIVATION = 16.0
+_MAX_DIRECTION = 16.0  # in nats a unit of a vector's length
 
 
 def fit_tables(
-    sequences: Sequence[np.ndarray],
-    codebook_sizes: Sequence[int],
-    classes: Sequence[int] | None = None,
+    sequences: Sequence[np.ndarray], vectors: Sequence[np.ndarray], seed: int = 0
 ) -> EntropyTables:
-    """Tables for codes like `sequences`, each (num_quantizers, frames).
+    """Tables for codes like `sequences`.
 
     Args:
-        classes: at most how many each of the three sources has; by default as many as pay.
+        sequences: each (num_quantizers, frames).
+        vectors: for each stage (codebook size, dim) what its codes add to the latent. Codes are
+            predicted from the vectors of codes before them, and start out knowing which are alike.
+        seed: of the order of training.
 
     Raises:
         CodeFileError: no codes, or codebooks too large for tables.
     """
-    if not sequences or max(codebook_sizes) > MAX_CODEBOOK_SIZE:
+    largest = max(len(part) for part in vectors)
+    if not sequences or largest > MAX_CODEBOOK_SIZE:
         raise CodeFileError(
             f"entropy tables need codes of codebooks of at most {MAX_CODEBOOK_SIZE} codes; found "
-            f"{len(sequences)} of {max(codebook_sizes)}"
+            f"{len(sequences)} of {largest}"
         )
-    codes = np.concatenate(sequences, axis=1).astype(np.int64)
-    frame = np.concatenate([np.arange(sequence.shape[1]) for sequence in sequences])
-    stages = [
-        _Stage(codes, frame, stage, codebook_sizes).fit(
-            classes or (_FINE if stage < _FIRST_STAGES else _COARSE)
-        )
-        for stage in range(len(codes))
-    ]
-    sources, labels, logs = zip(*stages, strict=True)
-    return EntropyTables(sources, labels, logs)
+    corpus = _Corpus(sequences, len(vectors))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = _Network(_principal(vectors), corpus.counts([len(part) for part in vectors]))
+        _train(network, corpus)
+    return _in_integers(network)
 
 
-class _Expert(NamedTuple):
-    """What one source says: the class of each of its codes, and log p(code | class) / p(code)."""
+class _Corpus:
+    """All frames one after the other, each sequence with nothing before it."""
 
-    labels: np.ndarray
-    ratios: np.ndarray
+    def __init__(self, sequences: Sequence[np.ndarray], stages: int) -> None:
+        nothing = np.full((stages, FRAMES_BACK), -1)
+        parts = [part for sequence in sequences for part in (nothing, sequence.astype(np.int64))]
+        self.codes = torch.from_numpy(np.concatenate(parts, axis=1))
+        frames = (self.codes[0] >= 0).nonzero().squeeze(1)
+        held = torch.arange(len(frames)) // _STRETCH % _HELD_OUT == _HELD_OUT // 2
+        if not held.any():
+            held[-max(1, len(frames) // _HELD_OUT) :] = True
+        every = -(-int(held.sum()) // _MOST_HELD_OUT)
+        self.frames, self.held_out = frames[~held], frames[held][::every]
+        if not len(self.frames):
+            self.frames = self.held_out
+
+    def counts(self, sizes: Sequence[int]) -> list[Tensor]:
+        """How often each stage has each code."""
+        rows = self.codes[:, self.frames]
+        return [torch.bincount(row, minlength=size) for row, size in zip(rows, sizes, strict=True)]
+
+    def batches(self, steps: int) -> list[Tensor]:
+        """Frames for each step: every one once before any comes again."""
+        size = min(_BATCH, len(self.frames))
+        needed = -(-steps * size // len(self.frames))
+        order = torch.cat([torch.randperm(len(self.frames)) for _ in range(needed)])
+        return list(self.frames[order][: steps * size].split(size))
 
 
-class _Stage:
-    """The codes of a stage and all that may be known before."""
+class _Network(nn.Module):
+    """What `EntropyTables` computes, in floats."""
 
-    def __init__(
-        self, codes: np.ndarray, frame: np.ndarray, stage: int, codebook_sizes: Sequence[int]
-    ) -> None:
-        self.codes, self.frame, self.stage = codes, frame, stage
-        self.sizes, self.size = codebook_sizes, codebook_sizes[stage]
-        counts = np.bincount(codes[stage], minlength=self.size)
-        self.overall = _normalize(counts + 0.5)
-        every = max(1, len(frame) // _SAMPLES)
-        self.samples = np.arange(every // 2, len(frame), every)
+    def __init__(self, vectors: Sequence[Tensor], counts: Sequence[Tensor]) -> None:
+        super().__init__()
+        dim = vectors[0].shape[1]
+        # The last row is that of no code.
+        self.vectors = nn.ParameterList(F.pad(part, (0, 0, 0, 1)) for part in vectors)
+        self.shared = nn.Linear(FRAMES_BACK * dim, _HIDDEN)
+        self.inner = nn.ModuleList(nn.Linear(_HIDDEN + dim, _STAGE_HIDDEN) for _ in vectors)
+        self.outer = nn.ModuleList(nn.Linear(_STAGE_HIDDEN, dim) for _ in vectors)
+        self.biases = nn.ParameterList(((part + 0.5) / (part + 0.5).sum()).log() for part in counts)
 
-    def candidates(self) -> list[tuple[int, int]]:
-        """Sources worth trying: the last and the first stage of this frame, frames before."""
-        pairs = [(0, self.stage - 1), (0, 0), (1, self.stage), (1, 0), (2, self.stage), (3, 0)]
-        return [(d, s) for d, s in dict.fromkeys(pairs) if 0 <= s < self.stage + d]
+    def vector(self, stage: int, codes: Tensor) -> Tensor:
+        """(..., dim) of codes of which -1 is none."""
+        table = self.vectors[stage]
+        size = len(table) - 1
+        row = torch.where(codes < 0, size, codes)
+        return F.embedding(row, table, padding_idx=size)
 
-    def fit(
-        self, classes: Sequence[int]
-    ) -> tuple[np.ndarray, tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
-        """Sources, classes and logs, as `EntropyTables` has them; sources are added greedily."""
-        chosen: dict[tuple[int, int], _Expert] = {}
-        weights = np.zeros(0)
-        for wanted in classes:
-            tried = []
-            for source in self.candidates():
-                if source not in chosen:
-                    expert = self._expert(source, wanted)
-                    tried.append(
-                        (*self._weigh([*chosen.items(), (source, expert)]), source, expert)
-                    )
-            _, weights, source, expert = min(tried, key=lambda entry: entry[0])
-            chosen[source] = expert
-        prior = np.log(self.overall * self.size)
-        logs = [
-            weight * expert.ratios for weight, expert in zip(weights, chosen.values(), strict=True)
-        ]
-        logs[0] = logs[0] + prior
-        return (
-            np.array(list(chosen), dtype=np.uint8),
-            tuple(expert.labels.astype(np.uint8) for expert in chosen.values()),
-            tuple(_rounded(part) for part in logs),
-        )
+    def forward(self, codes: Tensor, frames: Tensor, counts: Tensor) -> Tensor:
+        """Nats a frame of `frames` of `codes` (stages, time), as the first `counts` of its stages.
 
-    def _known(self, source: tuple[int, int], at: np.ndarray | None = None) -> np.ndarray:
-        """Code + 1 of a source for every code of this stage (or those `at`), 0 for none."""
-        delay, stage = source
-        index = np.arange(len(self.frame)) if at is None else at
-        before = self.codes[stage, np.maximum(index - delay, 0)]
-        return np.where(self.frame[index] >= delay, before + 1, 0)
-
-    def _expert(self, source: tuple[int, int], wanted: int) -> _Expert:
-        rows = self.sizes[source[1]] + 1
-        both = self._known(source) * self.size + self.codes[self.stage]
-        counts = np.bincount(both, minlength=rows * self.size).reshape(rows, self.size)
-        smoothing = _SMOOTHING * self.size * self.overall
-        labels = _cluster(counts.astype(np.float64), smoothing, min(wanted, rows))
-        totals = _one_hot(labels) @ counts
-        return _Expert(labels, np.log(_normalize(totals + smoothing) / self.overall))
-
-    def _weigh(
-        self, experts: Sequence[tuple[tuple[int, int], _Expert]]
-    ) -> tuple[float, np.ndarray]:
-        """Nats a code and weights of `experts` in a sum of logarithms, by Newton's method.
-
-        The cost of a log-linear model is convex, so that a few steps suffice.
+        `counts` is one number for all or one for each frame.
         """
-        says = [
-            expert.ratios[expert.labels[self._known(source, self.samples)]]
-            for source, expert in experts
-        ]
-        features = np.stack(says)  # (experts, samples, codes)
-        code = self.codes[self.stage, self.samples]
-        wanted = features[:, np.arange(len(code)), code].mean(1)
-        weights = np.full(len(experts), 1 / len(experts))
-        for _ in range(_NEWTON_STEPS):
-            logits = np.log(self.overall) + np.tensordot(weights, features, 1)
-            logits -= logits.max(1, keepdims=True)
-            probabilities = np.exp(logits)
-            totals = probabilities.sum(1, keepdims=True)
-            probabilities /= totals
-            means = np.einsum("jnk,nk->jn", features, probabilities)
-            scaled = (features - means[..., None]) * np.sqrt(probabilities)
-            curvature = np.tensordot(scaled, scaled, ([1, 2], [1, 2])) / len(code)
-            curvature += 1e-6 * np.eye(len(experts))
-            cost = float(np.log(totals).mean() - logits[np.arange(len(code)), code].mean())
-            weights = weights + np.linalg.solve(curvature, wanted - means.mean(1))
-            weights = weights.clip(-_MAX_WEIGHT, _MAX_WEIGHT)
-        return cost, weights
+        back = frames[:, None] - torch.arange(1, FRAMES_BACK + 1)
+        used = torch.arange(len(codes))[:, None] < counts.expand(len(frames))  # (stages, frames)
+        vectors = [self.vector(stage, row[back]) for stage, row in enumerate(codes)]
+        past = torch.einsum("snbd,sn->nbd", torch.stack(vectors), used.float())
+        hidden = _clipped(self.shared(past.flatten(1)))
+        partial = torch.zeros_like(past[:, 0])
+        nats = torch.zeros(len(frames))
+        for stage, wanted in enumerate(codes[:, frames]):
+            inner = _clipped(self.inner[stage](torch.cat([hidden, partial], dim=1)))
+            direction = self.outer[stage](inner).clamp(-_MAX_DIRECTION, _MAX_DIRECTION)
+            logits = F.linear(direction, self.vectors[stage][:-1], self.biases[stage])
+            nats = nats + used[stage] * F.cross_entropy(logits, wanted, reduction="none")
+            partial = partial + self.vector(stage, wanted)
+        return nats
 
 
-def _cluster(counts: np.ndarray, smoothing: np.ndarray, num_classes: int) -> np.ndarray:
-    """Class of each row of `counts`: k-means under the cost in bits of one code for all of a class.
-
-    The most frequent rows are the first centres; `smoothing` is added to what is counted.
-    """
-    frequent = np.argsort(-counts.sum(1), kind="stable")[:num_classes]
-    centres = _normalize(counts[frequent] + smoothing)
-    for _ in range(_ITERATIONS):
-        labels = np.unique((counts @ np.log(centres).T).argmax(1), return_inverse=True)[1]
-        centres = _normalize(_one_hot(labels) @ counts + smoothing)
-    return np.asarray(labels)
+def _clipped(x: Tensor) -> Tensor:
+    return x.clamp(0, _MAX_ACTIVATION)
 
 
-def _one_hot(labels: np.ndarray) -> np.ndarray:
-    """(classes, rows) float64."""
-    return np.asarray(labels == np.arange(labels.max() + 1)[:, None], dtype=np.float64)
+def _principal(vectors: Sequence[np.ndarray]) -> list[Tensor]:
+    """The vectors (codebook size, MAX_DIM at most), if need be in their principal directions."""
+    tensors = [torch.as_tensor(part, dtype=torch.float32) for part in vectors]
+    if tensors[0].shape[1] > MAX_DIM:
+        every = torch.cat(tensors)
+        directions = torch.linalg.svd(every - every.mean(0), full_matrices=False).Vh[:MAX_DIM]
+        tensors = [part @ directions.T for part in tensors]
+    return tensors
 
 
-def _normalize(rows: np.ndarray) -> np.ndarray:
-    return np.asarray(rows / rows.sum(-1, keepdims=True))
+def _train(network: _Network, corpus: _Corpus) -> None:
+    """Leave the weights that predict best what is held out."""
+    steps = _EPOCHS * len(corpus.frames) // _BATCH
+    steps = min(max(steps, _FEWEST_STEPS), _MOST_STEPS)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), _LEARNING_RATE, betas=(0.9, 0.98), weight_decay=_WEIGHT_DECAY
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: min(1, step / _WARM_UP) * (0.51 + 0.49 * math.cos(math.pi * step / steps)),
+    )
+    best, weights = math.inf, copy.deepcopy(network.state_dict())
+    look_every = -(-steps // _LOOKS)
+    stages = len(corpus.codes)
+    batches = tqdm(corpus.batches(steps), desc="fit", unit="step", leave=False, disable=None)
+    for step, frames in enumerate(batches, 1):
+        # Half of the frames as files of fewer stages would have them, the other half whole.
+        counts = torch.randint(1 - stages, stages + 1, (len(frames),))
+        counts = torch.where(counts <= 0, stages, counts)
+        loss = network(corpus.codes, frames, counts).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if step % look_every == 0 or step == steps:
+            cost = _held_out(network, corpus)
+            if cost < best:
+                best, weights = cost, copy.deepcopy(network.state_dict())
+    network.load_state_dict(weights)
 
 
-def _rounded(logs: np.ndarray) -> np.ndarray:
-    """Natural logarithms in eighths of an octave."""
-    return np.clip(np.rint(logs * (STEPS_PER_OCTAVE / np.log(2))), -128, 127).astype(np.int8)
+@torch.no_grad()
+def _held_out(network: _Network, corpus: _Corpus) -> float:
+    """Nats of all stages of all that is held out."""
+    every = torch.tensor(len(corpus.codes))
+    parts = corpus.held_out.split(_BATCH)
+    return sum(float(network(corpus.codes, part, every).sum()) for part in parts)
+
+
+def _in_integers(network: _Network) -> EntropyTables:
+    """Weights in 8 bits, activations in 12."""
+    vectors = [part.detach()[:-1].double().numpy() for part in network.vectors]
+    longest = max(float(np.abs(part).max()) for part in vectors)
+    scale = 127 / max(longest, 1e-6)  # of vectors and their sums
+    octaves = STEPS_PER_OCTAVE / math.log(2)  # steps a nat
+    # Directions get the scale at which a shift of their products with vectors gives steps.
+    shift = max(0, math.floor(math.log2(ACTIVATION / _MAX_DIRECTION * scale / octaves)))
+    direction = octaves * 2**shift / scale
+    unit = ACTIVATION / _MAX_ACTIVATION
+    width = network.shared.out_features
+    stages = []
+    for stage, table in enumerate(vectors):
+        inner, outer, bias = network.inner[stage], network.outer[stage], network.biases[stage]
+        inputs = np.repeat([unit, scale], [width, table.shape[1]])
+        stages.append(
+            StageTables(
+                vectors=np.rint(table * scale).astype(np.int8),
+                inner=_layer(inner, inputs, unit),
+                outer=_layer(outer, np.full(_STAGE_HIDDEN, unit), direction),
+                bias=np.rint(bias.detach().double().numpy() * octaves * 2**shift).astype(np.int32),
+                shift=np.uint8(shift),
+            )
+        )
+    shared = _layer(network.shared, np.full(network.shared.in_features, scale), unit)
+    return EntropyTables(shared, tuple(stages))
+
+
+def _layer(layer: Any, inputs: np.ndarray, output: float) -> Layer:
+    """A linear layer whose inputs and outputs are integers of these units to one."""
+    weight = layer.weight.detach().double().numpy() / inputs * output
+    bias = layer.bias.detach().double().numpy() * output
+    largest = np.maximum(np.abs(weight).max(1), 2.0**-20)
+    shift = np.clip(np.floor(np.log2(127 / largest)), 0, 12)
+    factor = 2**shift
+    return Layer(
+        weight=np.clip(np.rint(weight * factor[:, None]), -127, 127).astype(np.int8),
+        bias=np.rint((bias + 0.5) * factor).astype(np.int32),  # shifts round down
+        shift=shift.astype(np.uint8),
+    )

@@ -11,7 +11,6 @@ from typing import BinaryIO
 
 import numpy as np
 
-from audiocodec.containers import rans
 from audiocodec.containers.bits import pack, packed_size, unpack
 from audiocodec.containers.metadata import CodesMetadata, check_codes, smallest_dtype
 from audiocodec.containers.npy import read_at_most
@@ -23,8 +22,7 @@ VERSION = 1
 BLOCK_FRAMES = 1024
 _MAX_BLOCK_CODES = 1 << 20  # in one block: bounds what a small file can grow to
 _MAX_HEADER_BYTES = 1 << 22
-_MAX_LANES = 256  # channels * stages of entropy coded blocks
-_MAX_WEIGHTS = 1 << 20  # codes of all codebooks of all lanes that are worked on at once
+_MAX_CODED = 1 << 17  # codes in an entropy coded block, which take microseconds each
 _START = struct.Struct("<II")  # version, bytes of the fields
 _FIELDS = struct.Struct("<BBHIIIQIHHB")
 _CRC = struct.Struct("<I")
@@ -80,21 +78,12 @@ def write(
     if tables is None:
         payloads = [pack(block, sizes) for block in blocks]
     else:
-        group = _blocks_at_once(layout)
-        payloads = [
-            payload
-            for first in range(0, len(blocks), group)
-            for payload in rans.encode(blocks[first : first + group], len(sizes), tables)
-        ]
+        from audiocodec.containers import rans  # numba takes a while to load
+
+        payloads = [rans.encode(block, len(sizes), tables) for block in blocks]
     file.write(_header(replace(layout, block_bytes=tuple(map(len, payloads)))))
     for index, payload in enumerate(payloads):
         file.write(payload + _CRC.pack(_block_crc(index, payload)))
-
-
-def _blocks_at_once(layout: Layout) -> int:
-    """Blocks that are entropy coded side by side: array operations of many, in bounded memory."""
-    sizes = layout.metadata.codebook_sizes
-    return max(1, _MAX_WEIGHTS // ((layout.channels or 1) * len(sizes) * max(sizes)))
 
 
 def _block_crc(index: int, payload: bytes) -> int:
@@ -136,8 +125,8 @@ def check_tables(layout: Layout, tables: EntropyTables | None) -> None:
             f"entropy coded with the tables {layout.digest.hex()} of model {model!r}; "
             "give that model with --model"
         )
-    if (layout.channels or 1) * stages > _MAX_LANES:
-        raise CodeFileError(f"more than {_MAX_LANES} channels x stages cannot be entropy coded")
+    if (layout.channels or 1) * stages * layout.block_frames > _MAX_CODED:
+        raise CodeFileError(f"more than {_MAX_CODED} codes in an entropy coded block")
     if tables.codebook_sizes[:stages] != layout.metadata.codebook_sizes:
         raise CodeFileError(f"the entropy tables are for codebooks of {tables.codebook_sizes}")
 
@@ -187,22 +176,18 @@ def _read_blocks(
     """(channels * num_quantizers, frames) of neighbouring blocks."""
     sizes, channels = layout.metadata.codebook_sizes, layout.channels or 1
     limits = np.tile(np.array(sizes, dtype=np.int64), channels)[:, None]
-    group = _blocks_at_once(layout)
-    parts: list[np.ndarray] = []
-    for first in range(blocks.start, blocks.stop, group):
-        indices = blocks[first - blocks.start :][:group]
-        payloads = [_read_payload(file, layout, index) for index in indices]
-        frames = [layout.frames_of(index) for index in indices]
-        if layout.digest is None:
-            pairs = zip(payloads, frames, strict=True)
-            decoded = [unpack(payload, length, channels, sizes) for payload, length in pairs]
+    parts = []
+    for index in blocks:
+        payload, frames = _read_payload(file, layout, index), layout.frames_of(index)
+        if tables is None or layout.digest is None:
+            rows = unpack(payload, frames, channels, sizes)
         else:
-            assert tables is not None  # check_tables
-            decoded = rans.decode(payloads, frames, channels, len(sizes), tables)
-        for index, rows in zip(indices, decoded, strict=True):
-            if (rows >= limits).any():
-                raise CodeFileError(f"block {index} has codes outside their codebooks")
-            parts.append(rows.astype(smallest_dtype(sizes)))
+            from audiocodec.containers import rans  # numba takes a while to load
+
+            rows = rans.decode(payload, frames, channels, len(sizes), tables)
+        if (rows >= limits).any():
+            raise CodeFileError(f"block {index} has codes outside their codebooks")
+        parts.append(rows.astype(smallest_dtype(sizes)))
     return np.concatenate(parts, axis=-1)
 
 

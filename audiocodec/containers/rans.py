@@ -1,161 +1,294 @@
 """Asymmetric numeral systems (arXiv:1311.2540) over integer tables: range coding as a stack.
 
-Every stage of every channel of every block is a coder of its own, a lane; all lanes take one step
-at a time, as array operations. Stage s codes frame t in step t + s: then all that its context can
-be made of was coded in earlier steps. The last frame is the state that the encoder starts from:
-a state takes as many bits whatever it is.
+Codes go frame by frame, channel by channel, stage by stage, as in a bit-packed block. What is
+probable is computed from the codes before by the network of `tables.py`, which the decoder runs
+after every code. That is a loop over codes that no array operation can replace; numba compiles it.
 
 Written here, in integers, because the libraries at hand take probabilities as floats and promise
 the conversion neither between versions nor between machines.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 
-from audiocodec.containers.tables import MAX_DELAY, PRECISION, EntropyTables
+from audiocodec.containers.tables import ACTIVATION, PRECISION, EntropyTables, Layer, powers
 from audiocodec.errors import CodeFileError
 
 _LOW = 1 << 16  # the state stays in [2**16, 2**32) and gives or takes words of 16 bits
 _MASK = (1 << PRECISION) - 1
+_POWERS = powers()
 
 
-def encode(blocks: Sequence[np.ndarray], num_quantizers: int, tables: EntropyTables) -> list[bytes]:
-    """The payload of each block of codes (channels * num_quantizers, frames).
+def _compiled(function: Callable[..., Any]) -> Any:
+    """The function in machine code, made when first called and kept for later processes."""
+    try:
+        return numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # no folder to keep it in can be written to
+        return numba.njit(nogil=True)(function)
 
-    It is the final state of every lane, then the words; computed backwards, since the last code in
-    is the first one out.
+
+def encode(block: np.ndarray, num_quantizers: int, tables: EntropyTables) -> bytes:
+    """The payload of a block of codes (channels * num_quantizers, frames).
+
+    It is the final state, then the words; computed backwards, since the last code in is the first
+    one out.
     """
-    frames = np.array([block.shape[-1] for block in blocks])
-    known = _no_codes(len(blocks), len(blocks[0]), num_quantizers, int(frames.max()))
-    first = known.shape[-1] - int(frames.max()) - num_quantizers + 1
-    for block, into in zip(blocks, known, strict=True):
-        into[:, first : first + block.shape[-1]] = block.astype(np.int64) + 1
-    lanes = _Lanes(known, num_quantizers, frames, tables)
-    intervals = [
-        _intervals(tables.ends(lanes.contexts(step)), lanes.codes(step))
-        for step in range(lanes.steps)
-    ]
-    state = np.stack([_LOW + block[:, -1].astype(np.int64) for block in blocks])
-    emitted = np.zeros((lanes.steps, *state.shape), dtype=bool)
-    words = np.zeros(emitted.shape, dtype="<u2")
-    for step in reversed(range(lanes.steps)):
-        start, frequency = intervals[step]
-        active = lanes.active(step)
-        emitted[step] = active & (state >= frequency << (32 - PRECISION))
-        words[step] = state & 0xFFFF
-        quotient, remainder = np.divmod(state >> 16 * emitted[step], frequency)
-        state = np.where(active, (quotient << PRECISION) + remainder + start, state)
-    return [
-        state[b].astype("<u4").tobytes() + words[:, b][emitted[:, b]].tobytes()
-        for b in range(len(blocks))
-    ]
+    codes = np.ascontiguousarray(block.reshape(-1, num_quantizers, block.shape[-1]), dtype=np.int64)
+    words, state = _encode(codes, _network(tables))
+    return int(state).to_bytes(4, "little") + words.astype("<u2").tobytes()
 
 
 def decode(
-    payloads: Sequence[bytes],
-    frames: Sequence[int],
-    channels: int,
-    num_quantizers: int,
-    tables: EntropyTables,
-) -> list[np.ndarray]:
-    """The inverse of `encode`: of each block (channels * num_quantizers, its frames), int64.
+    payload: bytes, frames: int, channels: int, num_quantizers: int, tables: EntropyTables
+) -> np.ndarray:
+    """The inverse of `encode`: (channels * num_quantizers, frames) int64.
 
     Raises:
         CodeFileError: bytes that `encode` did not write.
     """
-    num_lanes = channels * num_quantizers
-    for payload in payloads:
-        if len(payload) < 4 * num_lanes or len(payload) % 2:
-            raise CodeFileError(f"damaged: an entropy coded block of {len(payload)} bytes")
-    heads = b"".join(payload[: 4 * num_lanes] for payload in payloads)
-    state = np.frombuffer(heads, "<u4").reshape(len(payloads), num_lanes).astype(np.int64)
-    if (state < _LOW).any():
-        raise CodeFileError("damaged: an entropy coded block starts with an impossible state")
-    bodies = b"".join(payload[4 * num_lanes :] for payload in payloads)
-    # A block that ends too early reads at most one word for each lane before that is noticed.
-    words = np.append(np.frombuffer(bodies, "<u2").astype(np.int64), [0] * num_lanes)
-    stops = np.cumsum([(len(payload) - 4 * num_lanes) // 2 for payload in payloads])
-    position = np.append(0, stops[:-1])
-    longest = max(frames)
-    known = _no_codes(len(payloads), num_lanes, num_quantizers, longest)
-    lanes = _Lanes(known, num_quantizers, np.array(frames), tables)
-    for step in range(lanes.steps):
-        ends, slot, active = tables.ends(lanes.contexts(step)), state & _MASK, lanes.active(step)
-        # The last code whose start, begin * 2**16 // total, is not above the slot.
-        reached = ((slot + 1) * ends[..., -1] - 1) >> PRECISION
-        codes = (ends <= reached[..., None]).sum(-1)
-        start, frequency = _intervals(ends, codes)
-        state = np.where(active, frequency * (state >> PRECISION) + slot - start, state)
-        lanes.set_codes(step, np.where(active, codes, -1))
-        short = state < _LOW
-        taken = position[:, None] + short.cumsum(1)
-        state = np.where(short, state << 16 | words[taken - 1], state)
-        position = taken[:, -1]
-        if (position > stops).any():
-            raise CodeFileError("damaged: an entropy coded block ends too early")
-    last = state - _LOW
-    if (last >= np.array(tables.codebook_sizes)[lanes.stages]).any() or (position != stops).any():
-        raise CodeFileError("damaged: an entropy coded block goes on after its last code")
-    lanes.set_last(last)
-    first = known.shape[-1] - longest - num_quantizers + 1
-    return [rows[:, first : first + length] - 1 for rows, length in zip(known, frames, strict=True)]
+    if len(payload) < 4 or len(payload) % 2:
+        raise CodeFileError(f"damaged: an entropy coded block of {len(payload)} bytes")
+    words = np.frombuffer(payload, "<u2").astype(np.int64)
+    codes = np.empty((channels, num_quantizers, frames), dtype=np.int64)
+    if not _decode(words, codes, _network(tables)):
+        raise CodeFileError("damaged: an entropy coded block does not end where its codes do")
+    return codes.reshape(-1, frames)
 
 
-def _no_codes(blocks: int, lanes: int, num_quantizers: int, frames: int) -> np.ndarray:
-    """(blocks, lanes, time): code + 1 of every frame or 0 for none, with margins of none.
+class _Linear(NamedTuple):
+    """A layer, or that of every stage one behind the other; flat, so that loops are vectorized.
 
-    Before the first frame lie those that contexts may ask for, and on both sides those by which
-    the lanes are apart.
+    weight: int8 (layers * inputs * outputs,); bias, shift: int32 (layers * outputs,).
     """
-    return np.zeros(
-        (blocks, lanes, MAX_DELAY + num_quantizers - 1 + frames + num_quantizers - 1), np.int64
+
+    weight: np.ndarray
+    bias: np.ndarray
+    shift: np.ndarray
+    inputs: int
+    outputs: int
+
+
+class _Network(NamedTuple):
+    """The tables as arrays for compiled loops.
+
+    vectors: int8, (dim, codebook size) of each stage, flat; bias: int32 (all codes,).
+    shift: int32 (stages,); begins: where each stage begins in `bias`, and where the last ends.
+    """
+
+    shared: _Linear
+    inner: _Linear
+    outer: _Linear
+    vectors: np.ndarray
+    bias: np.ndarray
+    shift: np.ndarray
+    begins: np.ndarray
+
+
+@lru_cache(maxsize=4)
+def _network(tables: EntropyTables) -> _Network:
+    stages = tables.stages
+    return _Network(
+        _linear([tables.shared]),
+        _linear([stage.inner for stage in stages]),
+        _linear([stage.outer for stage in stages]),
+        np.concatenate([stage.vectors.T.ravel() for stage in stages]),
+        np.concatenate([stage.bias for stage in stages]),
+        np.array([stage.shift for stage in stages], dtype=np.int32),
+        np.cumsum([0, *tables.codebook_sizes]),
     )
 
 
-def _intervals(ends: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Start and frequency of each code, of `ends` (..., codebook size)."""
-    end = np.take_along_axis(ends, np.maximum(codes, 0)[..., None], -1)[..., 0].astype(np.int64)
-    before = np.take_along_axis(ends, np.maximum(codes - 1, 0)[..., None], -1)[..., 0]
-    begin = np.where(codes > 0, before, 0).astype(np.int64)
-    total = ends[..., -1].astype(np.int64)
-    start = (begin << PRECISION) // total
-    return start, (end << PRECISION) // total - start
+def _linear(layers: list[Layer]) -> _Linear:
+    outputs, inputs = layers[0].weight.shape
+    return _Linear(
+        np.concatenate([layer.weight.T.ravel() for layer in layers]),
+        np.concatenate([layer.bias for layer in layers]),
+        np.concatenate([layer.shift for layer in layers]).astype(np.int32),
+        inputs,
+        outputs,
+    )
 
 
-class _Lanes:
-    """Where each lane is in `known`, step by step."""
+@_compiled
+def _multiply(inputs: np.ndarray, weight: np.ndarray, sums: np.ndarray) -> None:
+    """sums += inputs @ weight, a flat (inputs, outputs)."""
+    outputs = len(sums)
+    for i in range(len(inputs)):
+        factor = inputs[i]
+        if factor != 0:  # half of what a layer gives is
+            row = weight[i * outputs : (i + 1) * outputs]
+            for k in range(outputs):
+                sums[k] += np.int32(factor * row[k])
 
-    def __init__(
-        self, known: np.ndarray, num_quantizers: int, frames: np.ndarray, tables: EntropyTables
-    ) -> None:
-        blocks, lanes, length = known.shape
-        self.known, self.coded = known.reshape(-1), frames[:, None] - 1  # frames
-        self.steps = int(self.coded.max()) + num_quantizers - 1
-        self.stages = np.arange(lanes) % num_quantizers
-        rows = np.arange(blocks * lanes).reshape(blocks, lanes)
-        self.own = rows * length + MAX_DELAY + num_quantizers - 1 - self.stages
-        sources = np.stack(tables.sources[:num_quantizers])[self.stages].astype(np.int64)
-        delays, stages = sources[..., 0], sources[..., 1]
-        self.sources = self.own[..., None] - delays + (stages - self.stages[:, None]) * length
-        self.class_begins = tables.class_begins[self.stages]
-        self.row_numbers = tables.row_numbers
 
-    def contexts(self, step: int) -> np.ndarray:
-        """(blocks, lanes, 3) rows of the tables."""
-        return self.row_numbers[self.known[self.sources + step] + self.class_begins]
+@_compiled
+def _apply(
+    layer: _Linear, stage: int, inputs: np.ndarray, lowest: int, outputs: np.ndarray
+) -> None:
+    """`outputs` of the layer of a stage."""
+    size = layer.outputs
+    outputs[:] = layer.bias[stage * size : (stage + 1) * size]
+    begin = stage * layer.inputs * size
+    _multiply(inputs, layer.weight[begin : begin + layer.inputs * size], outputs)
+    shifts = layer.shift[stage * size : (stage + 1) * size]
+    for k in range(size):
+        outputs[k] = min(max(outputs[k] >> shifts[k], lowest), ACTIVATION)
 
-    def active(self, step: int) -> np.ndarray:
-        """Whether a lane is within its block's frames, the last left out."""
-        time = step - self.stages
-        return (time >= 0) & (time < self.coded)
 
-    def codes(self, step: int) -> np.ndarray:
-        """What the lanes code in this step."""
-        return self.known[self.own + step] - 1
+@_compiled
+def _cumulate(sums: np.ndarray, shift: int) -> None:
+    """From `sums`, how probable codes are, to the sums of the weights of all codes up to each.
 
-    def set_codes(self, step: int, codes: np.ndarray) -> None:
-        self.known[self.own + step] = codes + 1
+    The part of a code in 2**16 is that of its weight in the sum of all, and at least 1.
+    """
+    most = sums[0]
+    for k in range(len(sums)):
+        most = max(most, sums[k])
+    most >>= shift
+    total = 0
+    for k in range(len(sums)):
+        weight = _POWERS[min(most - (sums[k] >> shift), len(_POWERS) - 1)]
+        sums[k] = weight
+        total += weight
+    least = np.int32((total >> (PRECISION - 1)) + 1)
+    so_far = np.int32(0)
+    for k in range(len(sums)):
+        so_far += max(sums[k], least)
+        sums[k] = so_far
 
-    def set_last(self, codes: np.ndarray) -> None:
-        self.known[self.own + self.stages + self.coded] = codes + 1
+
+class _Memory(NamedTuple):
+    """What is known of the codes of a block, of all its channels.
+
+    past: (channels, frames back * dim), sums of vectors, the last frame first.
+    seen: what all stages of a frame share, then the sum of the vectors of the stages before.
+    inner, direction, ends: of the stage at hand; `ends` has room for the largest codebook.
+    """
+
+    past: np.ndarray
+    seen: np.ndarray
+    inner: np.ndarray
+    direction: np.ndarray
+    ends: np.ndarray
+
+
+@_compiled
+def _memory(channels: int, network: _Network) -> _Memory:
+    dim = network.outer.outputs
+    return _Memory(
+        np.zeros((channels, network.shared.inputs), dtype=np.int32),
+        np.zeros(network.shared.outputs + dim, dtype=np.int32),
+        np.zeros(network.inner.outputs, dtype=np.int32),
+        np.zeros(dim, dtype=np.int32),
+        np.zeros(network.begins[-1], dtype=np.int32),
+    )
+
+
+@_compiled
+def _begin_frame(memory: _Memory, channel: int, network: _Network) -> None:
+    shared = network.shared.outputs
+    _apply(network.shared, 0, memory.past[channel], 0, memory.seen[:shared])
+    memory.seen[shared:] = 0
+
+
+@_compiled
+def _predict(memory: _Memory, stage: int, network: _Network) -> np.ndarray:
+    """Sums of the weights of all codes of a stage up to each."""
+    begin, end, dim = network.begins[stage], network.begins[stage + 1], network.outer.outputs
+    _apply(network.inner, stage, memory.seen, 0, memory.inner)
+    _apply(network.outer, stage, memory.inner, -ACTIVATION, memory.direction)
+    ends = memory.ends[begin:end]
+    ends[:] = network.bias[begin:end]
+    _multiply(memory.direction, network.vectors[dim * begin : dim * end], ends)
+    _cumulate(ends, network.shift[stage])
+    return ends
+
+
+@_compiled
+def _note(memory: _Memory, stage: int, code: int, network: _Network) -> None:
+    """A code of this frame is known now."""
+    begin, size = network.begins[stage], network.begins[stage + 1] - network.begins[stage]
+    for i in range(network.outer.outputs):
+        at = network.outer.outputs * begin + i * size + code
+        memory.seen[network.shared.outputs + i] += network.vectors[at]
+
+
+@_compiled
+def _end_frame(memory: _Memory, channel: int, network: _Network) -> None:
+    past, dim = memory.past[channel], network.outer.outputs
+    for i in range(len(past) - 1, dim - 1, -1):
+        past[i] = past[i - dim]
+    past[:dim] = memory.seen[network.shared.outputs :]
+
+
+@_compiled
+def _interval(ends: np.ndarray, code: int) -> tuple[np.int64, np.int64]:
+    """Start and frequency of a code."""
+    total = np.int64(ends[-1])
+    before = np.int64(ends[code - 1]) if code > 0 else np.int64(0)
+    start = (before << PRECISION) // total
+    return start, (np.int64(ends[code]) << PRECISION) // total - start
+
+
+@_compiled
+def _encode(codes: np.ndarray, network: _Network) -> tuple[np.ndarray, np.int64]:
+    """Words, and the final state."""
+    channels, stages, frames = codes.shape
+    count = channels * stages * frames
+    starts, sizes = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
+    memory = _memory(channels, network)
+    index = 0
+    for frame in range(frames):
+        for channel in range(channels):
+            _begin_frame(memory, channel, network)
+            for stage in range(stages):
+                code = codes[channel, stage, frame]
+                ends = _predict(memory, stage, network)
+                starts[index], sizes[index] = _interval(ends, code)
+                index += 1
+                _note(memory, stage, code, network)
+            _end_frame(memory, channel, network)
+    words = np.empty(count, dtype=np.uint16)  # filled from the end
+    first, state = count, np.int64(_LOW)
+    for index in range(count - 1, -1, -1):
+        start, size = starts[index], sizes[index]
+        if state >= size << (32 - PRECISION):
+            first -= 1
+            words[first] = state & 0xFFFF
+            state >>= 16
+        state = (state // size << PRECISION) + state % size + start
+    return words[first:], state
+
+
+@_compiled
+def _decode(words: np.ndarray, codes: np.ndarray, network: _Network) -> bool:
+    """Fill `codes`; true if the words, of which the first two are the state, end with the codes."""
+    channels, stages, frames = codes.shape
+    memory = _memory(channels, network)
+    state, position = words[0] | words[1] << 16, 2
+    if state < _LOW:
+        return False
+    for frame in range(frames):
+        for channel in range(channels):
+            _begin_frame(memory, channel, network)
+            for stage in range(stages):
+                ends = _predict(memory, stage, network)
+                slot = state & _MASK
+                # The last code whose start, before * 2**16 // total, is not above the slot.
+                reached = ((slot + 1) * np.int64(ends[-1]) - 1) >> PRECISION
+                code = np.searchsorted(ends, reached, side="right")
+                start, size = _interval(ends, code)
+                state = size * (state >> PRECISION) + slot - start
+                if state < _LOW:
+                    if position == len(words):
+                        return False
+                    state = state << 16 | words[position]
+                    position += 1
+                codes[channel, stage, frame] = code
+                _note(memory, stage, code, network)
+            _end_frame(memory, channel, network)
+    return state == _LOW and position == len(words)

@@ -1,13 +1,12 @@
-"""Integer tables for entropy coding: how probable each code is after three others.
+"""Integer tables for entropy coding: a small network that says how probable each code is.
 
-The context of a code is the classes of three codes that the decoder has already, `sources`. Each
-class says for every code how much more probable it makes it, in eighths of an octave; the three add
-up. The decoder makes frequencies of the sums in integers, so every machine decodes the same.
+What it is told are the codes of the frames before and of the stages before in this frame, through
+vectors in which codes that are alike lie together. All of it is integers of at most 32 bits, so
+every machine computes the same probabilities, and decodes the same.
 """
 
 import hashlib
-import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
@@ -19,122 +18,136 @@ from audiocodec.errors import ModelError
 from audiocodec.files import atomic_path
 
 TABLES_FILE = "entropy.safetensors"  # beside a model's weights
-PRECISION = 16  # bits: the frequencies of a context add up to 2**16
+PRECISION = 16  # bits: the frequencies of all codes add up to 2**16
 STEPS_PER_OCTAVE = 8
-SOURCES = 3  # codes that a context is made of
-MAX_DELAY = 3  # frames that they may lie back
+FRAMES_BACK = 4  # frames before that tables are fitted to be told of
+ACTIVATION = 4095  # layers give integers from 0 or, for directions, -4095 up to this
 MAX_CODEBOOK_SIZE = 1 << 13  # the least frequency is 1, which must stay improbable
+_MAX_FRAMES_BACK = 64
 # 2 ** (16 - i / 8), rounded: the weight of a code that is i / 8 octaves below the most probable.
 _POWERS = (65536, 60097, 55109, 50535, 46341, 42495, 38968, 35734)
-_ABSENT = -(1 << 13)  # for codes that a smaller codebook lacks: below all sums of three logs
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """Integers x to (weight @ x + bias) >> shift, clipped.
+
+    weight: (outputs, inputs) int8; bias: (outputs,) int32; shift: (outputs,) uint8.
+    """
+
+    weight: np.ndarray
+    bias: np.ndarray
+    shift: np.ndarray
+
+    def fits(self, inputs: int, largest: np.ndarray | int) -> bool:
+        """Whether it takes `inputs` numbers up to `largest`, and its sums stay in 31 bits."""
+        outputs = len(self.shift)
+        if self.weight.shape != (outputs, inputs) or self.weight.dtype != np.int8:
+            return False
+        if self.bias.shape != self.shift.shape or self.shift.ndim != 1 or not outputs:
+            return False
+        if self.bias.dtype != np.int32 or self.shift.dtype != np.uint8 or self.shift.max() > 30:
+            return False
+        sums = (np.abs(self.weight.astype(np.int64)) * largest).sum(1)
+        return bool((sums + np.abs(self.bias.astype(np.int64)) < 1 << 31).all())
+
+
+@dataclass(frozen=True, eq=False)
+class StageTables:
+    """What belongs to one stage.
+
+    vectors: (codebook size, dim) int8.
+    inner: from what all stages share and the sum of the vectors of the stages before in this frame.
+    outer: from `inner` to a direction (dim,): codes whose vectors point there are probable.
+    bias: (codebook size,) int32, added to the product of direction and vector.
+    shift: from there to eighths of an octave.
+    """
+
+    vectors: np.ndarray
+    inner: Layer
+    outer: Layer
+    bias: np.ndarray
+    shift: np.uint8
 
 
 @dataclass(frozen=True, eq=False)
 class EntropyTables:
-    """One entry for each stage of the model.
+    """`shared` is from the sums of vectors of the frames before, the last frame first."""
 
-    sources: (3, 2) uint8: how many frames back, and which stage; (0, s) is stage s of this frame.
-    classes: three (codebook size of the source + 1,) uint8: the class of no code, which is where
-        there is no such frame, then of each code.
-    logs: three (classes, codebook size) int8, in eighths of an octave.
-    """
-
-    sources: tuple[np.ndarray, ...]
-    classes: tuple[tuple[np.ndarray, ...], ...]
-    logs: tuple[tuple[np.ndarray, ...], ...]
+    shared: Layer
+    stages: tuple[StageTables, ...]
 
     def __post_init__(self) -> None:
         """Raises ModelError for tables that contradict themselves."""
-        if not len(self.sources) == len(self.classes) == len(self.logs) > 0:
-            raise ModelError("entropy tables have different numbers of stages")
-        for stage in range(len(self.sources)):
+        dims = {stage.vectors.shape[-1] for stage in self.stages}
+        if len(dims) != 1 or 0 in dims or self.shared.weight.ndim != 2:
+            raise ModelError("entropy tables have no stages, or vectors of different sizes")
+        if self.shared.weight.shape[1] % self.dim:
+            raise ModelError("entropy tables of half a frame")
+        sums = 127 * len(self.stages)
+        inputs = self.frames_back * self.dim
+        if not 1 <= self.frames_back <= _MAX_FRAMES_BACK or not self.shared.fits(inputs, sums):
+            raise ModelError("the shared layer of the entropy tables contradicts itself")
+        for number, stage in enumerate(self.stages):
             if not self._fits(stage):
-                raise ModelError(f"the entropy table of stage {stage} contradicts itself")
+                raise ModelError(f"the entropy tables of stage {number} contradict themselves")
 
-    def _fits(self, stage: int) -> bool:
-        sources, all_classes, all_logs = self.sources[stage], self.classes[stage], self.logs[stage]
-        if sources.shape != (SOURCES, 2) or sources.dtype != np.uint8:
+    def _fits(self, stage: StageTables) -> bool:
+        width, size = len(self.shared.shift), len(stage.vectors)
+        largest = np.repeat([ACTIVATION, 127 * len(self.stages)], [width, self.dim])
+        if not stage.inner.fits(width + self.dim, largest):
             return False
-        if not len(all_classes) == len(all_logs) == SOURCES:
+        if not stage.outer.fits(len(stage.inner.shift), ACTIVATION):
             return False
-        size = all_logs[0].shape[-1]
-        for (delay, source), classes, logs in zip(
-            sources.tolist(), all_classes, all_logs, strict=True
-        ):
-            # The stages run one frame apart from one to the next: see rans.py.
-            if delay > MAX_DELAY or source >= min(stage + delay, len(self.logs)):
-                return False
-            if classes.shape != (self.logs[source][0].shape[-1] + 1,) or classes.dtype != np.uint8:
-                return False
-            if logs.shape != (int(classes.max()) + 1, size) or logs.dtype != np.int8:
-                return False
-        return 1 <= size <= MAX_CODEBOOK_SIZE
+        if len(stage.outer.shift) != self.dim or not 1 <= size <= MAX_CODEBOOK_SIZE:
+            return False
+        shifts = np.full(size, stage.shift, dtype=np.uint8)
+        return stage.vectors.ndim == 2 and Layer(stage.vectors, stage.bias, shifts).fits(
+            self.dim, ACTIVATION
+        )
+
+    @property
+    def dim(self) -> int:
+        return int(self.stages[0].vectors.shape[1])
+
+    @property
+    def frames_back(self) -> int:
+        return int(self.shared.weight.shape[1]) // self.dim
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
-        return tuple(logs[0].shape[-1] for logs in self.logs)
+        return tuple(len(stage.vectors) for stage in self.stages)
 
     @cached_property
     def digest(self) -> bytes:
         """8 bytes that name the tables (SHA-256); a file says by which it was coded."""
         digest = hashlib.sha256()
         for _, array in sorted(self.tensors().items()):
-            digest.update(array.tobytes())
+            digest.update(array.astype(array.dtype.newbyteorder("<")).tobytes())
         return digest.digest()[:8]
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """All that the tables are, by name; single bytes throughout."""
-        named = {"sources": np.stack(self.sources)}
-        for stage, source in itertools.product(range(len(self.sources)), range(SOURCES)):
-            named[f"classes.{stage:03}.{source}"] = self.classes[stage][source]
-            named[f"logs.{stage:03}.{source}"] = self.logs[stage][source]
+        """All that the tables are, by name."""
+        named = {f"shared.{key}": array for key, array in _arrays(self.shared)}
+        for number, stage in enumerate(self.stages):
+            named |= {f"inner.{number:03}.{key}": array for key, array in _arrays(stage.inner)}
+            named |= {f"outer.{number:03}.{key}": array for key, array in _arrays(stage.outer)}
+            named[f"vectors.{number:03}"] = stage.vectors
+            named[f"bias.{number:03}"] = stage.bias
+        named["shift"] = np.array([stage.shift for stage in self.stages], dtype=np.uint8)
         return named
 
-    @cached_property
-    def rows(self) -> np.ndarray:
-        """(all classes of all stages, largest codebook) int16: `logs`, one below the other."""
-        largest = max(self.codebook_sizes)
-        padded = [
-            np.pad(part.astype(np.int16), ((0, 0), (0, largest - size)), constant_values=_ABSENT)
-            for logs, size in zip(self.logs, self.codebook_sizes, strict=True)
-            for part in logs
-        ]
-        return np.concatenate(padded)
 
-    @cached_property
-    def row_numbers(self) -> np.ndarray:
-        """int64: the row of `rows` for each entry of all `classes`, one after the other."""
-        begins = np.cumsum([0, *(len(part) for logs in self.logs for part in logs)])
-        every = (part for classes in self.classes for part in classes)
-        return np.concatenate([part + begin for part, begin in zip(every, begins, strict=False)])
-
-    @cached_property
-    def class_begins(self) -> np.ndarray:
-        """(stages, 3): where the classes of each source begin in `row_numbers`."""
-        lengths = [len(part) for classes in self.classes for part in classes]
-        return np.cumsum([0, *lengths])[:-1].reshape(-1, SOURCES)
-
-    def ends(self, contexts: np.ndarray) -> np.ndarray:
-        """Sums of the weights of all codes up to each: (..., codes) int32 of contexts (..., 3).
-
-        The part of a code in 2**16 is that of its weight in the sum of all, and at least 1.
-        """
-        sums = self.rows[contexts].sum(-2, dtype=np.int16)
-        weights = _WEIGHTS[sums.max(-1, keepdims=True) - sums]
-        least = (weights.sum(-1, keepdims=True) >> (PRECISION - 1)) + 1
-        if len(set(self.codebook_sizes)) > 1:
-            least = np.where(sums > _ABSENT // 2, least, 0)
-        return np.maximum(weights, least).cumsum(-1, dtype=np.int32)
+def _arrays(layer: Layer) -> list[tuple[str, np.ndarray]]:
+    return [(field.name, getattr(layer, field.name)) for field in fields(layer)]
 
 
-def _weights() -> np.ndarray:
+def powers() -> np.ndarray:
     """int32 weights by how far, in eighths of an octave, a code is below the most probable."""
-    below = np.arange(1 << 15)
-    octaves = np.minimum(below // STEPS_PER_OCTAVE, 31)
-    return (np.array(_POWERS)[below % STEPS_PER_OCTAVE] >> octaves).astype(np.int32)
-
-
-_WEIGHTS = _weights()
+    below = np.arange(17 * STEPS_PER_OCTAVE)
+    return (np.array(_POWERS)[below % STEPS_PER_OCTAVE] >> below // STEPS_PER_OCTAVE).astype(
+        np.int32
+    )
 
 
 def read_tables(folder: str | Path) -> EntropyTables:
@@ -150,15 +163,26 @@ def read_tables(folder: str | Path) -> EntropyTables:
         )
     try:
         tensors = load_file(path)
-        stages = range(len(tensors["sources"]))
-        numbers = range(SOURCES)
-        return EntropyTables(
-            tuple(tensors["sources"]),
-            tuple(tuple(tensors[f"classes.{s:03}.{j}"] for j in numbers) for s in stages),
-            tuple(tuple(tensors[f"logs.{s:03}.{j}"] for j in numbers) for s in stages),
-        )
+        numbers = range(len(tensors["shift"]))
+        return EntropyTables(_layer(tensors, "shared"), tuple(_stage(tensors, n) for n in numbers))
     except (OSError, SafetensorError, KeyError, TypeError, IndexError, ModelError) as error:
-        raise ModelError(f"{path}: no usable entropy tables: {error}") from None
+        raise ModelError(
+            f"{path}: no usable entropy tables: {error}; `codec fit-entropy` makes new ones"
+        ) from None
+
+
+def _layer(tensors: dict[str, np.ndarray], name: str) -> Layer:
+    return Layer(*(tensors[f"{name}.{field.name}"] for field in fields(Layer)))
+
+
+def _stage(tensors: dict[str, np.ndarray], number: int) -> StageTables:
+    return StageTables(
+        tensors[f"vectors.{number:03}"],
+        _layer(tensors, f"inner.{number:03}"),
+        _layer(tensors, f"outer.{number:03}"),
+        tensors[f"bias.{number:03}"],
+        tensors["shift"][number],
+    )
 
 
 def write_tables(folder: str | Path, tables: EntropyTables) -> None:

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 
@@ -56,3 +57,15 @@ class Quantizer(nn.Module):
     def initialize(self, latent: Tensor) -> None:
         """Start from data: `latent` (batch, latent_dim, *positions) is a sample to be quantized."""
         raise NotImplementedError
+
+    @torch.no_grad()
+    def vectors(self) -> list[Tensor]:
+        """What each code adds to the latent, (codebook size, latent_dim) for each stage."""
+        added = []
+        for stage, size in enumerate(self.codebook_sizes):
+            codes = torch.zeros(size, stage + 1, 1, dtype=torch.int64)
+            codes[:, stage, 0] = torch.arange(size)
+            codes = codes.to(next(self.parameters()).device)
+            latent = self.decode(codes)
+            added.append((latent - self.decode(codes[:1, :-1]) if stage else latent)[..., 0])
+        return added

@@ -100,7 +100,7 @@ class _Screen:
     def run(self, codes: int) -> None:
         """Look at all codes, `codes` at a time."""
         width = -(-codes // GROUP) * GROUP
-        scores = torch.full_like(self.single[:, :1], torch.inf).repeat(1, width)
+        scores = self.single.new_empty(len(self.single), width)
         for start in range(0, len(self.norms), width):
             rows, norms = self.book.rows[start : start + width], self.norms[start : start + width]
             if len(rows) < width:  # the end of the codebook: scores beyond it never win

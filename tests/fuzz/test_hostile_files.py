@@ -30,7 +30,7 @@ SIZES = (1024, 300, 3)
 FRAMES = 400
 METADATA = CodesMetadata("a", "0" * 16, 24_000, 320, SIZES, 128_000, 24_000, 128_000, 1)
 CODES = np.random.default_rng(0).integers(0, np.array(SIZES)[:, None], (3, FRAMES))
-TABLES = fit_tables([CODES], SIZES)
+TABLES = fit_tables([CODES], [np.eye(size, 8) for size in SIZES])
 
 
 def code_file(folder: Path, name: str) -> bytes:

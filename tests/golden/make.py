@@ -52,7 +52,7 @@ def main() -> None:
     """Write everything into a folder that must be new."""
     FOLDER.mkdir()
     codes = codes_by_formula(METADATA.codebook_sizes, FRAMES, 2)
-    tables = fit_tables(list(codes), METADATA.codebook_sizes, classes=(4, 3, 2))
+    tables = fit_tables(list(codes), [np.eye(size, 4) for size in METADATA.codebook_sizes])
     write_tables(FOLDER, tables)
     write_codes(FOLDER / "codes.npy", codes, METADATA)
     write_codes(FOLDER / "packed.codec", codes, METADATA)

@@ -80,6 +80,12 @@ def test_decoding_gives_the_vector_of_training_bit_for_bit(quantizer: Quantizer)
     assert torch.equal(quantized.latent, quantizer.eval().decode(quantized.codes))
 
 
+def test_what_codes_add_sums_up_to_what_they_decode_to(quantizer: Quantizer) -> None:
+    codes = quantizer.encode(correlated(1, DIM, 20, seed=1))
+    vectors = [part[row] for part, row in zip(quantizer.vectors(), codes[0], strict=True)]
+    torch.testing.assert_close(sum(vectors), quantizer.decode(codes)[0].T, atol=1e-4, rtol=1e-4)
+
+
 def test_training_and_encoding_choose_the_same_codes(quantizer: Quantizer) -> None:
     latent = correlated(2, DIM, 100)
     trained = quantizer.train()(latent).codes

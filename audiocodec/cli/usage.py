@@ -58,11 +58,12 @@ def run(args: argparse.Namespace) -> None:
     tables, failed = load_tables(args.model), 0
     total, counters = UsageCounter(sizes), {}
     names = [Path(given).name for given in args.sets]
+    taken = [*names, "all"]
     for given, name in zip(args.sets, names, strict=True):
         counter = UsageCounter(sizes)
         failed += _count(given, transcoder, tables, counter)
         total.merge(counter)
-        counters[name if names.count(name) == 1 else given] = counter
+        counters[name if taken.count(name) == 1 else str(Path(given).absolute())] = counter
     if len(counters) > 1:
         counters["all"] = total
     report: dict[str, Any] = {

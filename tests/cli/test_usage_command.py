@@ -45,6 +45,15 @@ def test_what_cannot_be_counted_is_named_and_the_rest_counted(tmp_path, tiny_mod
     assert outcome.exit_code == 2 and "neither code files nor audio" in outcome.err
 
 
+def test_sets_of_one_name_and_one_called_all_are_kept_apart(tmp_path, tiny_model_dir, codec):
+    folders = [tmp_path / "x" / "dev", tmp_path / "y" / "dev", tmp_path / "all"]
+    for number, folder in enumerate(folders, 1):
+        write_audio(folder / "a.wav", number * 24_000)
+    report = json.loads(codec("usage", *folders, "--model", tiny_model_dir, "--json").out)
+    frames = {name: usage["frames"] for name, usage in report["sets"].items()}
+    assert frames == {str(folder): 75 * n for n, folder in enumerate(folders, 1)} | {"all": 450}
+
+
 def test_codes_of_another_model_are_refused(tmp_path, tiny_model_dir, codec):
     write_audio(tmp_path / "good.wav", 24_000)
     codec("encode", tmp_path / "good.wav", tmp_path / "a.npy", "--model", tiny_model_dir)

@@ -5,7 +5,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from audiocodec.containers import npy, packed
+from audiocodec.containers import npy, npz, packed
 from audiocodec.containers.metadata import CodesMetadata
 from audiocodec.containers.tables import EntropyTables
 from audiocodec.errors import CodeFileError
@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 _MAGIC_BYTES = 8  # enough to tell the formats apart
-CODE_SUFFIXES = (".npy", ".codec")
+CODE_SUFFIXES = (".npy", ".npz", ".codec")
 
 
 class Coded(NamedTuple):
@@ -49,10 +49,12 @@ def write_codes(
         CodecError: the file cannot be written.
     """
     if Path(path).suffix not in CODE_SUFFIXES:
-        raise CodeFileError(f"{path}: a code file ends in {' or '.join(CODE_SUFFIXES)}")
+        raise CodeFileError(f"{path}: a code file ends in {', '.join(CODE_SUFFIXES)}")
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         if Path(path).suffix == ".npy":
             npy.write(file, codes, metadata)
+        elif Path(path).suffix == ".npz":
+            npz.write(file, codes, metadata)
         else:
             packed.write(file, codes, metadata, tables)
 
@@ -81,6 +83,8 @@ def read_codes_from(file: BinaryIO, where: str, tables: EntropyTables | None = N
             return Coded(*packed.read(start, file, tables))
         if start.startswith(npy.MAGIC) and len(start) == _MAGIC_BYTES:
             return Coded(*npy.read(start, file))
+        if start.startswith(npz.MAGIC):
+            return Coded(*npz.read(start, file))
         raise CodeFileError("not a code file")
     except CodeFileError as error:
         raise CodeFileError(f"{where}: {error}") from None

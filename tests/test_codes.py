@@ -5,6 +5,7 @@ import io
 import json
 import re
 import struct
+import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -189,3 +190,20 @@ def test_the_reader_in_the_documentation_reads_what_we_write(tmp_path, monkeypat
     exec(program, values)
     np.testing.assert_array_equal(values["codes"], random_codes())
     assert values["metadata"]["source_num_samples"] == METADATA.source_num_samples
+
+
+def test_numpy_and_zipfile_read_an_npz(tmp_path):
+    path = tmp_path / "a.npz"
+    written(path)
+    with np.load(path) as archive:
+        np.testing.assert_array_equal(archive["codes"], random_codes())
+        assert CodesMetadata.from_json(archive["metadata.json"]) == METADATA
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None and archive.namelist() == ["codes.npy", "metadata.json"]
+
+
+def test_an_npz_of_another_program_is_refused(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, codes=random_codes())
+    with pytest.raises(CodeFileError, match="another program"):
+        read_codes(path)

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audiocodec.containers.tables import TABLES_FILE, EntropyTables, read_tables
@@ -23,6 +24,20 @@ def add_path_arguments(parser: argparse.ArgumentParser, kind: str, output: str) 
     )
     parser.add_argument(
         "--jobs", type=positive, default=2, metavar="N", help="threads that read and write files"
+    )
+    parser.add_argument(
+        "--manifest",
+        type=Path,
+        metavar="FILE",
+        help="write what became of each input there, as lines of JSON",
+    )
+
+
+def add_shard_arguments(parser: argparse.ArgumentParser) -> None:
+    """How utterances are put together in shards."""
+    parser.add_argument("--utt2spk", metavar="FILE", help="speakers by id, of a data directory")
+    parser.add_argument(
+        "--utterances", type=positive, default=5000, metavar="N", help="in a shard (default: 5000)"
     )
 
 

@@ -6,17 +6,19 @@ of a model do not hold Python's lock.
 
 import argparse
 import contextlib
+import json
 import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Generic, TypeAlias, TypeVar
 
 from audiocodec.cli.paths import Item, Plan
-from audiocodec.cli.progress import Progress
+from audiocodec.cli.progress import Outcomes, Progress
 from audiocodec.errors import CodecError
 from audiocodec.files import atomic_path
 
@@ -57,16 +59,33 @@ def run(
     todo = [item for item in plan.items if not (args.skip_existing and item.target.exists())]
     with stoppable():
         if plan.single:
+            outcomes = {}
             for item in todo:
-                pipeline.save(item, pipeline.compute([pipeline.load(item)])[0])
+                loaded = pipeline.load(item)
+                pipeline.save(item, pipeline.compute([loaded])[0])
+                outcomes[item] = {"status": "done", "seconds": pipeline.seconds(loaded)}
+            write_manifest(args.manifest, plan.items, outcomes)
             return
         progress = Progress(len(plan.items), len(plan.items) - len(todo))
         try:
-            _Run(pipeline, progress, args.jobs, workers).all(todo, batch_seconds)
+            run_items(todo, pipeline, args, progress, batch_seconds, workers)
         finally:
             if plan.list_path is not None:
                 _write_list(plan)
+            write_manifest(args.manifest, plan.items, progress.outcomes)
         progress.finish()
+
+
+def run_items(
+    items: Sequence[Item],
+    pipeline: Pipeline[Loaded, Result],
+    args: argparse.Namespace,
+    progress: Progress,
+    batch_seconds: float = 0,
+    workers: int = 1,
+) -> None:
+    """Do `items` and tell `progress` of each."""
+    _Run(pipeline, progress, args.jobs, workers).all(items, batch_seconds)
 
 
 class _Run(Generic[Loaded, Result]):
@@ -115,7 +134,7 @@ class _Run(Generic[Loaded, Result]):
             if (error := future.exception()) is not None:
                 self.progress.fail(item, error)
             else:
-                self.progress.add(seconds)
+                self.progress.add(seconds, item)
 
 
 def _load_ahead(
@@ -196,6 +215,20 @@ def _write_list(plan: Plan) -> None:
     lines = [f"{item.name} {item.target}\n" for item in plan.items if item.target.is_file()]
     with atomic_path(plan.list_path) as temporary:
         temporary.write_text("".join(lines), encoding="utf-8")
+
+
+def write_manifest(path: Path | None, items: Iterable[Item], outcomes: Outcomes) -> None:
+    """A JSON line for each input, if there is a path for them: what became of it."""
+    if path is None:
+        return
+    lines = []
+    for item in items:
+        names = {"id": item.name, "source": str(item.source), "output": str(item.target)}
+        there = "there" if item.target.is_file() else "missing"
+        lines.append(names | outcomes.get(item, {"status": there}))
+    with atomic_path(path) as temporary:
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        temporary.write_text(text, encoding="utf-8")
 
 
 @contextlib.contextmanager

@@ -1,13 +1,20 @@
 """`codec encode`: audio files to code files."""
 
 import argparse
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audiocodec.audio import AUDIO_SUFFIXES
 from audiocodec.cli import arguments, batch
-from audiocodec.cli.paths import STANDARD, Item, input_file, output_file, plan
+from audiocodec.cli.paths import STANDARD, Item, found, input_file, output_file, plan
+from audiocodec.cli.progress import Progress
+from audiocodec.cli.shard import shards_of
 from audiocodec.codes import CODE_SUFFIXES, Coded, write_codes
+from audiocodec.containers.metadata import smallest_dtype
+from audiocodec.containers.shards import FORMATS, Row, describe, writer
+from audiocodec.data.data_dir import read_table
 from audiocodec.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,10 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--format",
-        choices=[suffix[1:] for suffix in CODE_SUFFIXES],
+        choices=[suffix[1:] for suffix in CODE_SUFFIXES] + list(FORMATS),
         default="npy",
-        help="of the files in a folder (default: npy)",
+        help="of the files in a folder (default: npy), or of shards there as `codec shard` writes",
     )
+    arguments.add_shard_arguments(parser)
     arguments.add_entropy_argument(parser)
     parser.add_argument(
         "--keep-channels", action="store_true", help="code every channel; default: mix them down"
@@ -40,14 +48,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Encode everything that the arguments name."""
+    if args.format in FORMATS:
+        _run_to_shards(args)
+        return
     todo = plan(args.inputs, args.output, AUDIO_SUFFIXES, f".{args.format}", "codes.scp")
     for item in todo.items[: todo.single]:
         if str(item.target) != STANDARD and item.target.suffix not in CODE_SUFFIXES:
-            raise ConfigError(f"{item.target}: a code file ends in {' or '.join(CODE_SUFFIXES)}")
+            raise ConfigError(f"{item.target}: a code file ends in {', '.join(CODE_SUFFIXES)}")
     tables = arguments.load_tables(args.model, required=True) if args.entropy else None
-    from audiocodec.models.transcoder import Transcoder  # torch takes seconds to load
+
+    def save(item: Item, coded: Coded) -> None:
+        with output_file(item.target, f".{args.format}") as path:
+            write_codes(path, coded.codes, coded.metadata, tables)
 
     workers = arguments.workers(args, todo.single)
+    batch.run(todo, _pipeline(args, save), args, arguments.batch_seconds(args), workers)
+
+
+def _pipeline(
+    args: argparse.Namespace, save: Callable[[Item, Coded], None]
+) -> "batch.Pipeline[Sound | LongSound, Coded]":
+    from audiocodec.models.transcoder import Transcoder  # torch takes seconds to load
+
     transcoder = Transcoder(arguments.load_model(args))
     transcoder.codec.bitrate(args.num_quantizers)  # refuses more stages than the model has
     transcoder.codec.exact_encoder()  # made once, before threads share it
@@ -59,11 +81,44 @@ def run(args: argparse.Namespace) -> None:
     def compute(sounds: Sequence["Sound | LongSound"]) -> Sequence[Coded]:
         return transcoder.encode(sounds, args.num_quantizers, args.keep_channels)
 
-    def save(item: Item, coded: Coded) -> None:
-        with output_file(item.target, f".{args.format}") as path:
-            write_codes(path, coded.codes, coded.metadata, tables)
+    return batch.Pipeline(load, compute, save, lambda s: s.duration, transcoder.stopped.set)
 
-    pipeline = batch.Pipeline(
-        load, compute, save, lambda sound: sound.duration, transcoder.stopped.set
-    )
-    batch.run(todo, pipeline, args, arguments.batch_seconds(args), workers)
+
+def _run_to_shards(args: argparse.Namespace) -> None:
+    """Encode a corpus, one shard after the other; those that exist may be left as they are."""
+    if args.keep_channels or args.entropy:
+        raise ConfigError(f"--format {args.format} goes with neither --keep-channels nor --entropy")
+    files = [pair for given in args.inputs for pair in found(given, AUDIO_SUFFIXES)]
+    if not files or len(dict(files)) < len(files):
+        wrong = "an id comes twice" if files else f"no {' '.join(AUDIO_SUFFIXES)} file there"
+        raise ConfigError(f"{', '.join(args.inputs)}: {wrong}")
+    speakers = {} if args.utt2spk is None else read_table(Path(args.utt2spk))
+    suffix, write = writer(args.format)
+    parts, targets = shards_of(files, args, suffix)
+    shards = [
+        [Item(name, source, target) for name, source in part]
+        for part, target in zip(parts, targets, strict=True)
+    ]
+    left = [not (args.skip_existing and target.exists()) for target in targets]
+    progress = Progress(len(files), len(files) - sum(map(len, itertools.compress(shards, left))))
+    coded: dict[Item, Coded] = {}
+    workers = arguments.workers(args, single=False)
+    pipeline = _pipeline(args, coded.__setitem__)
+    with batch.stoppable():
+        for shard in itertools.compress(shards, left):
+            seconds = arguments.batch_seconds(args)
+            batch.run_items(shard, pipeline, args, progress, seconds, workers)
+            pairs = [(item, coded.pop(item)) for item in shard if item in coded]
+            rows = [
+                Row(
+                    item.name,
+                    speakers.get(item.name),
+                    codes.astype(smallest_dtype(metadata.codebook_sizes)),
+                    metadata.num_samples,
+                )
+                for item, (codes, metadata) in pairs
+            ]
+            if pairs:
+                write(shard[0].target, rows, describe(pairs[0][1].metadata))
+    batch.write_manifest(args.manifest, itertools.chain(*shards), progress.outcomes)
+    progress.finish()

@@ -1,7 +1,10 @@
 """`codec fit-entropy`: give a model the tables with which `--entropy` makes its codes smaller."""
 
 import argparse
+import random
 from pathlib import Path
+
+import numpy as np
 
 from audiocodec.cli.output import print_report
 from audiocodec.cli.paths import found
@@ -22,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train, and write the tables into the model's folder."""
-    from audiocodec.containers.fit import fit_tables  # torch takes seconds to load
+    from audiocodec.containers.fit import MOST_FRAMES, fit_tables  # torch takes seconds to load
     from audiocodec.models.bundle import load_codec
 
     folder = model_folder(args.model)
@@ -33,13 +36,16 @@ def run(args: argparse.Namespace) -> None:
         )
     codec = load_codec(folder)
     made_by = (codec.weight_hash, codec.codebook_sizes)
-    sequences = []
-    for given in args.inputs:
-        for _, path in found(given, CODE_SUFFIXES):
-            codes, metadata = read_codes(path)
-            if (metadata.model_hash, metadata.codebook_sizes) != made_by:
-                raise CodeFileError(f"{path}: not all stages of codes of {args.model}")
-            sequences += list(codes.reshape(-1, *codes.shape[-2:]))
+    paths = [path for given in args.inputs for _, path in found(given, CODE_SUFFIXES)]
+    random.Random(0).shuffle(paths)
+    sequences: list[np.ndarray] = []
+    for path in paths:
+        codes, metadata = read_codes(path)
+        if (metadata.model_hash, metadata.codebook_sizes) != made_by:
+            raise CodeFileError(f"{path}: not all stages of codes of {args.model}")
+        sequences += list(codes.reshape(-1, *codes.shape[-2:]))
+        if sum(codes.shape[-1] for codes in sequences) >= MOST_FRAMES:
+            break
     vectors = [stage.double().cpu().numpy() for stage in codec.quantizer.vectors()]
     tables = fit_tables(sequences, vectors)
     write_tables(folder, tables)

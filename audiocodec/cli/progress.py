@@ -2,11 +2,14 @@
 
 import sys
 import time
+from typing import Any, TypeAlias
 
 from tqdm import tqdm
 
 from audiocodec.cli.paths import Item
 from audiocodec.errors import CodecError, PartialFailure
+
+Outcomes: TypeAlias = dict[Item, dict[str, Any]]  # as a manifest has them
 
 
 class Progress:
@@ -14,13 +17,16 @@ class Progress:
 
     def __init__(self, total: int, skipped: int) -> None:
         self.total, self.skipped, self.done, self.failed, self.seconds = total, skipped, 0, 0, 0.0
+        self.outcomes: Outcomes = {}
         self.bar = tqdm(
             total=total, initial=skipped, unit="file", leave=False, disable=not sys.stderr.isatty()
         )
         self.start = time.monotonic()
 
-    def add(self, seconds: float) -> None:
+    def add(self, seconds: float, item: Item | None = None) -> None:
         """One more file, with `seconds` of audio, is done."""
+        if item is not None:
+            self.outcomes[item] = {"status": "done", "seconds": seconds}
         self.done += 1
         self.seconds += seconds
         self.bar.set_postfix_str(self._speed(), refresh=False)
@@ -31,6 +37,7 @@ class Progress:
         self.failed += 1
         text = str(error) if isinstance(error, CodecError) else f"{type(error).__name__}: {error}"
         text = " ".join(text.split())
+        self.outcomes[item] = {"status": "failed", "error": text}
         where = "" if str(item.source) in text else f"{item.source}: "
         tqdm.write(f"codec: error: {where}{text}", file=sys.stderr)
         self.bar.update()

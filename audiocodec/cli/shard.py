@@ -3,15 +3,22 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
-from audiocodec.cli.arguments import add_model_argument, load_tables, positive
+from audiocodec.cli.arguments import (
+    add_model_argument,
+    add_shard_arguments,
+    load_tables,
+)
 from audiocodec.cli.paths import Item, found
 from audiocodec.cli.progress import Progress
 from audiocodec.codes import CODE_SUFFIXES, CodesMetadata, read_codes
-from audiocodec.containers.shards import FORMATS, Row, describe
+from audiocodec.containers.shards import FORMATS, Row, describe, writer
 from audiocodec.containers.tables import EntropyTables
 from audiocodec.data.data_dir import read_table
 from audiocodec.errors import CodecError, CodeFileError, ConfigError
+
+Entry = TypeVar("Entry")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,10 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=list(FORMATS), default="parquet", help="default: parquet"
     )
-    parser.add_argument("--utt2spk", metavar="FILE", help="speakers by id, of a data directory")
-    parser.add_argument(
-        "--utterances", type=positive, default=5000, metavar="N", help="in a shard (default: 5000)"
-    )
+    add_shard_arguments(parser)
     parser.add_argument(
         "--skip-existing", action="store_true", help="leave shards that exist as they are"
     )
@@ -38,12 +42,8 @@ def run(args: argparse.Namespace) -> None:
         raise ConfigError(f"{', '.join(args.inputs)}: no {' '.join(CODE_SUFFIXES)} file there")
     speakers = {} if args.utt2spk is None else read_table(Path(args.utt2spk))
     tables = load_tables(args.model)
-    suffix, write = FORMATS[args.format]
-    shards = [files[i : i + args.utterances] for i in range(0, len(files), args.utterances)]
-    targets = [
-        Path(args.output) / f"codes-{index:05d}-of-{len(shards):05d}{suffix}"
-        for index in range(len(shards))
-    ]
+    suffix, write = writer(args.format)
+    shards, targets = shards_of(files, args, suffix)
     skipped = [args.skip_existing and target.exists() for target in targets]
     progress = Progress(
         len(files), sum(len(shard) for shard, skip in zip(shards, skipped, strict=True) if skip)
@@ -54,6 +54,15 @@ def run(args: argparse.Namespace) -> None:
         if rows:
             write(target, rows, reader.shared)
     progress.finish()
+
+
+def shards_of(
+    files: Sequence[Entry], args: argparse.Namespace, suffix: str
+) -> tuple[list[Sequence[Entry]], list[Path]]:
+    """The files of each shard, and its path."""
+    parts = [files[i : i + args.utterances] for i in range(0, len(files), args.utterances)]
+    names = [f"codes-{i:05d}-of-{len(parts):05d}{suffix}" for i in range(len(parts))]
+    return parts, [Path(args.output) / name for name in names]
 
 
 class _Reader:

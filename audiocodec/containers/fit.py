@@ -25,7 +25,8 @@ from audiocodec.errors import CodeFileError
 MAX_DIM = 64  # of the vectors: more principal directions of a latent than that add little
 _HIDDEN, _STAGE_HIDDEN = 256, 64  # units that all stages share, and those of each
 _BATCH = 1024  # frames
-_EPOCHS, _FEWEST_STEPS, _MOST_STEPS = 3, 150, 4000
+MOST_FRAMES = 4_000_000  # as many as training gets to see
+_EPOCHS, _FEWEST_STEPS, _MOST_STEPS = 3, 150, MOST_FRAMES // _BATCH
 _LEARNING_RATE, _WEIGHT_DECAY, _WARM_UP = 6e-3, 0.01, 50
 _HELD_OUT = 16  # every 16th stretch says when to stop
 _STRETCH = 512  # frames

@@ -27,6 +27,7 @@ _FOOTER = struct.Struct("<II8sI")  # version, bytes of metadata, magic, CRC-32 o
 _FOOTER_MAGIC = b"\x89CODES\r\n"
 _ALIGNMENT = 64  # of the array in the file, as numpy does
 _MAX_HEADER = 4096
+MOST_BESIDE_ARRAY = 1 << 20  # bytes of headers, metadata and checksums, with room to spare
 _HEADER = re.compile(
     rb"\{'descr': '([^']{1,8})', 'fortran_order': (True|False), "
     rb"'shape': \((\d{1,18}(?:, \d{1,18}){0,3}),?\),? ?\} *\n"
@@ -39,13 +40,22 @@ def write(file: BinaryIO, codes: np.ndarray, metadata: CodesMetadata) -> None:
     Raises:
         CodeFileError: codes and metadata contradict each other.
     """
-    check_codes(codes, metadata)
-    array = np.ascontiguousarray(codes, dtype=smallest_dtype(metadata.codebook_sizes))
     text = metadata.to_json()
-    body = _header(array) + array.tobytes() + text
+    body = array_file(codes, metadata) + text
     footer = _FOOTER.pack(FORMAT_VERSION, len(text), _FOOTER_MAGIC, 0)[:-4]
     file.write(body + footer)
     file.write(struct.pack("<I", zlib.crc32(body + footer)))
+
+
+def array_file(codes: np.ndarray, metadata: CodesMetadata) -> bytes:
+    """The part that other programs read.
+
+    Raises:
+        CodeFileError: codes and metadata contradict each other.
+    """
+    check_codes(codes, metadata)
+    array = np.ascontiguousarray(codes, dtype=smallest_dtype(metadata.codebook_sizes))
+    return _header(array) + array.tobytes()
 
 
 def _header(array: np.ndarray) -> bytes:
@@ -84,12 +94,35 @@ def read(start: bytes, file: BinaryIO) -> tuple[np.ndarray, CodesMetadata]:
     if size + text_size + _FOOTER.size != len(rest):
         raise CodeFileError("damaged: the lengths of array and metadata do not add up")
     metadata = CodesMetadata.from_json(bytes(rest[size : size + text_size]))
+    return _codes(rest, dtype, shape, metadata), metadata
+
+
+def read_array_file(file: BinaryIO, metadata: CodesMetadata) -> np.ndarray:
+    """The inverse of `array_file`; the file must end with the array.
+
+    Raises:
+        CodeFileError: an array that is not the codes of the metadata.
+    """
+    _, dtype, shape = _read_header(file.read(len(MAGIC) + 2), file)
+    size = prod(shape) * dtype.itemsize
+    data = read_at_most(file, size + 1)
+    if len(data) != size:
+        raise CodeFileError(f"the array has {size} bytes, but not the file")
+    return _codes(data, dtype, shape, metadata)
+
+
+def _codes(
+    data: bytearray,
+    dtype: np.dtype[np.unsignedinteger],
+    shape: tuple[int, ...],
+    metadata: CodesMetadata,
+) -> np.ndarray:
     if dtype != smallest_dtype(metadata.codebook_sizes):
         raise CodeFileError(f"codes are stored as {dtype.str}; the codebooks need another type")
     check_shape(shape, metadata)
-    codes = np.frombuffer(rest, dtype, prod(shape)).reshape(shape)
+    codes = np.frombuffer(data, dtype, prod(shape)).reshape(shape)
     check_codes(codes, metadata)
-    return codes, metadata
+    return codes
 
 
 def _read_header(

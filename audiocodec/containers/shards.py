@@ -94,3 +94,14 @@ FORMATS: dict[str, tuple[str, Writer]] = {
     "parquet": (".parquet", write_parquet),
     "webdataset": (".tar", write_webdataset),
 }
+
+
+def writer(kind: str) -> tuple[str, Writer]:
+    """Suffix and writer of one of `FORMATS`.
+
+    Raises:
+        CodecError: it needs a package that is not installed.
+    """
+    if kind == "parquet":
+        _pyarrow()  # before hours of encoding, not after
+    return FORMATS[kind]

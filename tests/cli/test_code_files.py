@@ -104,3 +104,28 @@ def test_a_model_with_tables_packs_smaller_and_its_files_need_it(tiny_model_dir,
     assert codec("info", small_file, *with_model).exit_code == 0
     outcome = codec("decode", small_file, tmp_path / "b.wav", "--model", tiny_model_dir)
     assert outcome.exit_code == 1 and "entropy coded with the tables" in outcome.err
+
+
+def test_a_manifest_says_what_became_of_each_input(tiny_model_dir, tmp_path, codec):
+    for name in ("a", "b"):
+        write_audio(tmp_path / "in" / f"{name}.wav", 48_000, channels=1)
+    (tmp_path / "in" / "bad.wav").write_bytes(b"no audio")
+    manifest = tmp_path / "manifest.jsonl"
+    command = ("encode", tmp_path / "in", tmp_path / "out", "--model", tiny_model_dir)
+
+    def lines() -> dict[str, dict[str, object]]:
+        return {line["id"]: line for line in map(json.loads, manifest.read_text().splitlines())}
+
+    assert codec(*command, "--manifest", manifest).exit_code == 3
+    first = lines()
+    assert [line["status"] for line in first.values()] == ["done", "done", "failed"]
+    assert first["a"]["source"] == str(tmp_path / "in" / "a.wav") and first["a"]["seconds"] > 0
+    assert first["b"]["output"] == str(tmp_path / "out" / "b.npy")
+    assert "bad.wav" in str(first["bad"]["error"])
+    codec(*command, "--manifest", manifest, "--skip-existing")
+    assert [line["status"] for line in lines().values()] == ["there", "there", "failed"]
+    single = ("encode", tmp_path / "in" / "a.wav", tmp_path / "a.npz", *command[3:])
+    assert codec(*single, "--manifest", manifest).exit_code == 0
+    assert lines()["a"]["status"] == "done"
+    back = ("decode", tmp_path / "a.npz", tmp_path / "a.wav", *command[3:])
+    assert codec(*back).exit_code == 0

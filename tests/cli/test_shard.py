@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from audiocodec.codes import CodesMetadata, read_codes, write_codes
-from tests.cli.helpers import tree
+from tests.cli.helpers import tree, write_audio
 
 
 def metadata_for(frames: int, model: str = "tiny") -> CodesMetadata:
@@ -98,3 +98,44 @@ def test_damaged_foreign_and_stereo_codes_are_left_out_and_counted(corpus, tmp_p
     table = pyarrow.parquet.read_table(next((tmp_path / "out").iterdir()))
     assert len(table) == 5
     assert codec("shard", tmp_path / "out", tmp_path / "none").exit_code == 2
+
+
+@pytest.mark.parametrize("kind", ["parquet", "webdataset"])
+def test_encoding_to_shards_is_encoding_and_then_sharding(tmp_path, tiny_model_dir, codec, kind):
+    for index in range(5):
+        write_audio(tmp_path / "in" / f"{index % 2}" / f"{index}.wav", 4000 * (6 - index))
+    (tmp_path / "in" / "1" / "bad.wav").write_bytes(b"no audio")
+    (tmp_path / "utt2spk").write_text("0/0 ada\n1/3 ben\n")
+    model = ("--model", tiny_model_dir)
+    options = ("--format", kind, "--utterances", 2, "--utt2spk", tmp_path / "utt2spk")
+    assert codec("encode", tmp_path / "in", tmp_path / "codes", *model).exit_code == 3
+    (tmp_path / "codes" / "1" / "bad.npy").write_bytes(b"no codes")  # for the same division
+    assert codec("shard", tmp_path / "codes", tmp_path / "a", *options).exit_code == 3
+    encode = ("encode", tmp_path / "in", tmp_path / "b", *model, *options)
+    manifest = tmp_path / "manifest.jsonl"
+    outcome = codec(*encode, "--manifest", manifest)
+    assert outcome.exit_code == 3 and "1 of 6 files failed" in outcome.err
+    assert len(tree(tmp_path / "a")) == 3 and tree(tmp_path / "a") == tree(tmp_path / "b")
+    lines = {line["id"]: line for line in map(json.loads, manifest.read_text().splitlines())}
+    assert lines["1/bad"]["status"] == "failed" and "bad.wav" in lines["1/bad"]["error"]
+    assert Path(lines["0/0"]["output"]).is_file() and lines["0/0"]["status"] == "done"
+    first, *others = sorted((tmp_path / "b").iterdir())
+    first.write_bytes(b"finished")
+    for other in others:
+        other.unlink()
+    outcome = codec(*encode, "--skip-existing")
+    assert "2 were there already" in outcome.err and first.read_bytes() == b"finished"
+    assert [path.read_bytes() for path in others] == [
+        (tmp_path / "a" / path.name).read_bytes() for path in others
+    ]
+
+
+def test_shards_refuse_what_they_cannot_hold(tmp_path, tiny_model_dir, codec):
+    path = write_audio(tmp_path / "a.wav", 4000)
+    command = ("encode", path, tmp_path / "out", "--model", tiny_model_dir, "--format", "parquet")
+    for option, text in (("--keep-channels", "neither"), ("--entropy", "neither")):
+        outcome = codec(*command, option)
+        assert outcome.exit_code == 2 and text in outcome.err
+    outcome = codec("encode", path, path, *command[2:])
+    assert outcome.exit_code == 2 and "comes twice" in outcome.err
+    assert not (tmp_path / "out").exists()

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from audiocodec.containers.npz import archive
+
 Mutation = Callable[[bytearray, np.random.Generator], None]
 _BOMBS = [0, 1, 0x7F, 0xFF, 0xFFFF, 1 << 31, 0xFFFFFFFF, 1 << 40, (1 << 63) - 1, (1 << 64) - 1]
 
@@ -85,3 +87,16 @@ def with_checksum_of_the_header(data: bytes) -> bytes:
     if end + 4 > len(data):
         return data
     return data[:end] + struct.pack("<I", zlib.crc32(data[:end])) + data[end + 4 :]
+
+
+def with_checksums_of_an_archive(data: bytes) -> bytes:
+    """A `.npz` code file around the members that the headers of `data` claim, where they can be."""
+    position, members = 0, []
+    for name in (b"codes.npy", b"metadata.json"):
+        begin = position + 30 + len(name)
+        if len(data) < begin:
+            return data
+        (size,) = struct.unpack_from("<I", data, position + 18)
+        members.append(data[begin : begin + size])
+        position = begin + size
+    return archive(*members)

@@ -21,6 +21,7 @@ from tests.fuzz.mutations import (
     mutated,
     with_checksum_at_the_end,
     with_checksum_of_the_header,
+    with_checksums_of_an_archive,
 )
 from tests.golden.make import FOLDER
 
@@ -102,6 +103,12 @@ TYPES: dict[str, tuple[Callable[[Path], bytes], Callable[[bytes, Path], None], o
         read_code_file,
         with_checksum_at_the_end,
     ),
+    "npz": (lambda folder: code_file(folder, "a.npz"), read_code_file, same),
+    "npz, checksums fit": (
+        lambda folder: code_file(folder, "a.npz"),
+        read_code_file,
+        with_checksums_of_an_archive,
+    ),
     "codec": (lambda folder: code_file(folder, "a.codec"), read_code_file, same),
     "codec, checksum fits": (
         lambda folder: code_file(folder, "a.codec"),
@@ -174,5 +181,5 @@ def test_a_hostile_file_ends_in_one_clear_line(kind: str, seeds: range, tmp_path
     finally:
         tracemalloc.stop()
     assert wrong == []
-    if kind in ("npy", "codec", "entropy", "stream"):
+    if kind in ("npy", "npz", "codec", "entropy", "stream"):
         assert accepted == 0  # nothing damaged is ever taken for whole

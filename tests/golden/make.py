@@ -55,6 +55,7 @@ def main() -> None:
     tables = fit_tables(list(codes), [np.eye(size, 4) for size in METADATA.codebook_sizes])
     write_tables(FOLDER, tables)
     write_codes(FOLDER / "codes.npy", codes, METADATA)
+    write_codes(FOLDER / "codes.npz", codes, METADATA)
     write_codes(FOLDER / "packed.codec", codes, METADATA)
     write_codes(FOLDER / "entropy.codec", codes, METADATA, tables)
     with open(FOLDER / "stream.codes", "wb") as file:

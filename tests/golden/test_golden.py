@@ -12,7 +12,7 @@ from tests.golden.make import FOLDER, FRAMES, HEADER, METADATA, chirp, codes_by_
 CODES = codes_by_formula(METADATA.codebook_sizes, FRAMES, 2)
 
 
-@pytest.mark.parametrize("name", ["codes.npy", "packed.codec", "entropy.codec"])
+@pytest.mark.parametrize("name", ["codes.npy", "codes.npz", "packed.codec", "entropy.codec"])
 def test_code_files_are_read_and_written_as_ever(tmp_path, name):
     tables = read_tables(FOLDER) if name == "entropy.codec" else None
     codes, metadata = read_codes(FOLDER / name, tables)

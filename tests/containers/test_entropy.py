@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -143,6 +144,16 @@ def test_no_probability_depends_on_threads_or_on_what_else_is_coded():
     alone = [rans.encode(block, 2, TABLES) for block in blocks]
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(lambda block: rans.encode(block, 2, TABLES), blocks)) == alone
+
+
+def test_codes_can_be_coded_where_compiled_code_cannot_be_kept(monkeypatch):
+    def njit(cache: bool = False, **_: object) -> Callable[[object], object]:
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return lambda function: function
+
+    monkeypatch.setattr(rans.numba, "njit", njit)
+    assert rans._compiled(len) is len
 
 
 @pytest.mark.parametrize(("sizes", "frames"), [(SIZES, 1), (SIZES, 7), ((1024, 300, 3), 400)])

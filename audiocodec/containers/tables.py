@@ -24,6 +24,7 @@ FRAMES_BACK = 4  # frames before that tables are fitted to be told of
 ACTIVATION = 4095  # layers give integers from 0 or, for directions, -4095 up to this
 MAX_CODEBOOK_SIZE = 1 << 13  # the least frequency is 1, which must stay improbable
 _MAX_FRAMES_BACK = 64
+_LARGEST = 128  # of a number in a vector
 # 2 ** (16 - i / 8), rounded: the weight of a code that is i / 8 octaves below the most probable.
 _POWERS = (65536, 60097, 55109, 50535, 46341, 42495, 38968, 35734)
 
@@ -84,7 +85,9 @@ class EntropyTables:
             raise ModelError("entropy tables have no stages, or vectors of different sizes")
         if self.shared.weight.shape[1] % self.dim:
             raise ModelError("entropy tables of half a frame")
-        sums = 127 * len(self.stages)
+        if len({len(stage.inner.shift) for stage in self.stages}) > 1:
+            raise ModelError("entropy tables of stages with different numbers of units")
+        sums = _LARGEST * len(self.stages)
         inputs = self.frames_back * self.dim
         if not 1 <= self.frames_back <= _MAX_FRAMES_BACK or not self.shared.fits(inputs, sums):
             raise ModelError("the shared layer of the entropy tables contradicts itself")
@@ -94,12 +97,14 @@ class EntropyTables:
 
     def _fits(self, stage: StageTables) -> bool:
         width, size = len(self.shared.shift), len(stage.vectors)
-        largest = np.repeat([ACTIVATION, 127 * len(self.stages)], [width, self.dim])
+        largest = np.repeat([ACTIVATION, _LARGEST * len(self.stages)], [width, self.dim])
         if not stage.inner.fits(width + self.dim, largest):
             return False
         if not stage.outer.fits(len(stage.inner.shift), ACTIVATION):
             return False
         if len(stage.outer.shift) != self.dim or not 1 <= size <= MAX_CODEBOOK_SIZE:
+            return False
+        if not isinstance(stage.shift, np.uint8):
             return False
         shifts = np.full(size, stage.shift, dtype=np.uint8)
         return stage.vectors.ndim == 2 and Layer(stage.vectors, stage.bias, shifts).fits(

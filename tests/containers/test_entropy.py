@@ -14,7 +14,7 @@ from audiocodec.cli.samples import shipped_speech
 from audiocodec.codes import CodesMetadata, read_codes, write_codes
 from audiocodec.containers import packed, rans
 from audiocodec.containers.fit import fit_tables
-from audiocodec.containers.tables import EntropyTables, read_tables, write_tables
+from audiocodec.containers.tables import EntropyTables, Layer, read_tables, write_tables
 from audiocodec.errors import CodeFileError, ModelError
 from audiocodec.models.bundle import load_codec
 from audiocodec.models.folders import DEFAULT_MODEL, model_folder
@@ -218,11 +218,16 @@ def test_fitting_is_deterministic_and_tables_survive_their_file(tmp_path):
     assert read_tables(tmp_path).digest == TABLES.digest
 
 
+def fewer_outputs(layer: Layer) -> Layer:
+    return Layer(layer.weight[1:], layer.bias[1:], layer.shift[1:])
+
+
 def test_tables_that_contradict_themselves_are_refused(tmp_path):
     with pytest.raises(ModelError, match="fit-entropy"):
         read_tables(tmp_path)
     first, second = TABLES.stages
     narrow = dataclasses.replace(first.inner, weight=first.inner.weight[:, 1:])
+    short = dataclasses.replace(second.outer, weight=second.outer.weight[:, 1:])
     loud = dataclasses.replace(first.inner, bias=first.inner.bias + np.int32(2**31 - 1 - 2**20))
     for stage in (
         dataclasses.replace(second, vectors=second.vectors[:, 1:]),
@@ -230,6 +235,7 @@ def test_tables_that_contradict_themselves_are_refused(tmp_path):
         dataclasses.replace(second, shift=np.uint8(31)),
         dataclasses.replace(second, inner=narrow),
         dataclasses.replace(second, inner=loud),
+        dataclasses.replace(second, inner=fewer_outputs(second.inner), outer=short),
         dataclasses.replace(second, outer=dataclasses.replace(second.outer, shift=first.bias)),
     ):
         with pytest.raises(ModelError):

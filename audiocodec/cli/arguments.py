@@ -53,7 +53,7 @@ def add_batch_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch-seconds",
         type=float,
         metavar="S",
-        help="audio to run at once (default: one file on the CPU, 600 elsewhere)",
+        help="audio to run at once (default: on the CPU what suits it, elsewhere 600)",
     )
 
 
@@ -69,11 +69,11 @@ def workers(args: argparse.Namespace, single: bool) -> int:
     return int(args.threads or available_cores())
 
 
-def batch_seconds(args: argparse.Namespace) -> float:
-    """Seconds of audio to run at once, 0 for one file."""
+def batch_seconds(args: argparse.Namespace, cpu: float = 0) -> float:
+    """Seconds of audio to run at once, 0 for one file; `cpu` is the default there."""
     if args.batch_seconds is not None:
         return float(args.batch_seconds)
-    return 0 if args.device == "cpu" else 600  # a CPU gains nothing and loses time in padding
+    return cpu if args.device == "cpu" else 600
 
 
 def add_model_argument(parser: argparse.ArgumentParser) -> None:

@@ -105,7 +105,8 @@ class _Run(Generic[Loaded, Result]):
             models = stack.enter_context(ThreadPoolExecutor(self.workers))
             try:
                 loaded = _load_ahead(items, self.pipeline, self.progress, files, self.jobs)
-                for batch in _batches(loaded, self.pipeline.seconds, batch_seconds):
+                seconds = self.pipeline.seconds
+                for batch in _batches(loaded, seconds, batch_seconds, self.workers):
                     self.computing.add(models.submit(_compute, batch, self.pipeline))
                     self._save_computed(files, at_most=self.workers)
                 self._save_computed(files, at_most=0)
@@ -167,16 +168,21 @@ def _batches(
     loaded: Iterable[tuple[Item, Loaded]],
     seconds: Callable[[Loaded], float],
     batch_seconds: float,
+    workers: int,
 ) -> Iterator[list[tuple[Item, Loaded]]]:
-    """Groups of similar length that stay below `batch_seconds` when padded to their longest."""
+    """Groups of similar length that stay below `batch_seconds` when padded to their longest.
+
+    The long ones come first, and few files are divided among all `workers`.
+    """
     buffer: list[tuple[Item, Loaded]] = []
     total = 0.0
 
     def cut() -> Iterator[list[tuple[Item, Loaded]]]:
-        buffer.sort(key=lambda pair: seconds(pair[1]))
+        buffer.sort(key=lambda pair: seconds(pair[1]), reverse=True)
+        most = batch_seconds if workers == 1 else min(batch_seconds, total / workers)
         batch: list[tuple[Item, Loaded]] = []
         for pair in buffer:
-            if batch and (len(batch) + 1) * seconds(pair[1]) > batch_seconds:
+            if batch and (len(batch) + 1) * seconds(batch[0][1]) > most:
                 yield batch
                 batch = []
             batch.append(pair)
@@ -186,7 +192,7 @@ def _batches(
     for pair in loaded:
         buffer.append(pair)
         total += seconds(pair[1])
-        if total >= _SORTED_TOGETHER * batch_seconds:
+        if total >= max(_SORTED_TOGETHER, 2 * workers) * batch_seconds:
             yield from cut()
             buffer, total = [], 0.0
     yield from cut()

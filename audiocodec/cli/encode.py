@@ -19,7 +19,8 @@ from audiocodec.errors import ConfigError
 
 if TYPE_CHECKING:
     from audiocodec.models.chunking import LongSound
-    from audiocodec.models.transcoder import Sound
+    from audiocodec.models.codec import Codec
+    from audiocodec.models.transcoder import Sound, Transcoder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,18 +63,30 @@ def run(args: argparse.Namespace) -> None:
             write_codes(path, coded.codes, coded.metadata, tables)
 
     workers = arguments.workers(args, todo.single)
-    batch.run(todo, _pipeline(args, save), args, arguments.batch_seconds(args), workers)
+    transcoder = _transcoder(args)
+    seconds = 0 if todo.single else _batch_seconds(args, transcoder.codec)
+    batch.run(todo, _pipeline(args, transcoder, save), args, seconds, workers)
 
 
-def _pipeline(
-    args: argparse.Namespace, save: Callable[[Item, Coded], None]
-) -> "batch.Pipeline[Sound | LongSound, Coded]":
+def _transcoder(args: argparse.Namespace) -> "Transcoder":
     from audiocodec.models.transcoder import Transcoder  # torch takes seconds to load
 
     transcoder = Transcoder(arguments.load_model(args))
     transcoder.codec.bitrate(args.num_quantizers)  # refuses more stages than the model has
     transcoder.codec.exact_encoder()  # made once, before threads share it
+    return transcoder
 
+
+def _batch_seconds(args: argparse.Namespace, codec: "Codec") -> float:
+    from audiocodec.models.cost import encoder_batch_seconds
+
+    cpu = args.device == "cpu" and args.batch_seconds is None
+    return arguments.batch_seconds(args, encoder_batch_seconds(codec) if cpu else 0)
+
+
+def _pipeline(
+    args: argparse.Namespace, transcoder: "Transcoder", save: Callable[[Item, Coded], None]
+) -> "batch.Pipeline[Sound | LongSound, Coded]":
     def load(item: Item) -> "Sound | LongSound":
         with input_file(item.source) as path:
             return transcoder.read(path, args.keep_channels)
@@ -103,10 +116,11 @@ def _run_to_shards(args: argparse.Namespace) -> None:
     progress = Progress(len(files), len(files) - sum(map(len, itertools.compress(shards, left))))
     coded: dict[Item, Coded] = {}
     workers = arguments.workers(args, single=False)
-    pipeline = _pipeline(args, coded.__setitem__)
+    transcoder = _transcoder(args)
+    seconds = _batch_seconds(args, transcoder.codec)
+    pipeline = _pipeline(args, transcoder, coded.__setitem__)
     with batch.stoppable():
         for shard in itertools.compress(shards, left):
-            seconds = arguments.batch_seconds(args)
             batch.run_items(shard, pipeline, args, progress, seconds, workers)
             pairs = [(item, coded.pop(item)) for item in shard if item in coded]
             rows = [

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from audiocodec.models.codec import Codec
 
 _FRAMES = 64
+_CPU_BATCH = 2**20  # values of a layer, 8 MB in float64; see docs/streaming.md
 
 
 class Cost(NamedTuple):
@@ -48,6 +49,28 @@ def _macs(codec: Codec, num_frames: int) -> Cost:
         with FlopCounterMode(display=False) as decoding:
             codec.decode(codes)
     return Cost(encoding.get_total_flops() / 2, decoding.get_total_flops() / 2)
+
+
+def encoder_batch_seconds(codec: Codec) -> float:
+    """Seconds of audio that a CPU encodes fastest at once.
+
+    Layers at the frame rate gain from more rows for each time that weights are read; layers at the
+    sample rate lose when their outputs leave the caches. So the widest output has a size.
+    """
+    sizes = [0]
+
+    def note(_module: nn.Module, _arguments: object, output: object) -> None:
+        if isinstance(output, Tensor):
+            sizes.append(output.numel())
+
+    encoder, _ = codec.exact_encoder()
+    hooks = [module.register_forward_hook(note) for module in encoder.modules()]
+    try:
+        codec.encode(torch.zeros(_FRAMES * codec.hop_length))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return _CPU_BATCH * _FRAMES / (codec.frame_rate * max(sizes))
 
 
 def times_real_time(codec: Codec, waveform: Tensor, repeats: int = 5) -> Cost:

@@ -99,15 +99,13 @@ class _Screen:
 
     def run(self, codes: int) -> None:
         """Look at all codes, `codes` at a time."""
-        width = -(-codes // GROUP) * GROUP
+        width = -(-min(codes, len(self.norms)) // GROUP) * GROUP
         scores = self.single.new_empty(len(self.single), width)
         for start in range(0, len(self.norms), width):
             rows, norms = self.book.rows[start : start + width], self.norms[start : start + width]
-            if len(rows) < width:  # the end of the codebook: scores beyond it never win
-                scores = scores[:, : -(-len(rows) // GROUP) * GROUP].fill_(torch.inf)
-                scores[:, : len(rows)] = torch.addmm(norms, self.single, rows.T, alpha=-2)
-            else:
-                torch.addmm(norms, self.single, rows.T, alpha=-2, out=scores)
+            scores = scores[:, : -(-len(rows) // GROUP) * GROUP]
+            scores[:, len(rows) :] = torch.inf  # beyond the end of the codebook: never wins
+            torch.addmm(norms, self.single, rows.T, alpha=-2, out=scores[:, : len(rows)])
             self._keep(scores.unflatten(1, (-1, GROUP)), start)
 
     def _keep(self, scores: Tensor, start: int) -> None:

@@ -71,10 +71,11 @@ def test_files_give_what_the_codec_gives_directly(tiny_model_dir, tmp_path, code
 
 def test_batches_threads_and_lists_change_no_byte(audio_tree, tiny_model_dir, tmp_path, codec):
     options = ("--model", tiny_model_dir, "--keep-channels")
-    assert codec("encode", audio_tree, tmp_path / "one", *options, "--jobs", 1).exit_code == 0
-    batched = ("--jobs", 3, "--batch-seconds", 2)
+    alone, batched = ("--jobs", 1, "--batch-seconds", 0), ("--jobs", 3, "--batch-seconds", 2)
+    assert codec("encode", audio_tree, tmp_path / "one", *options, *alone).exit_code == 0
     assert codec("encode", audio_tree, tmp_path / "many", *options, *batched).exit_code == 0
-    assert tree(tmp_path / "one") == tree(tmp_path / "many")
+    assert codec("encode", audio_tree, tmp_path / "default", *options).exit_code == 0
+    assert tree(tmp_path / "one") == tree(tmp_path / "many") == tree(tmp_path / "default")
     for folder, extra in (("one", ()), ("many", batched)):
         back = tmp_path / f"back-{folder}"
         assert codec("decode", tmp_path / folder, back, "--model", tiny_model_dir, *extra)[0] == 0

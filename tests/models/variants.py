@@ -29,14 +29,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
 }
 
-# Networks that see the whole utterance: batched = single holds, streams are refused.
-WHOLE: dict[str, dict[str, Any]] = {
-    "reference": {
-        "encoder": {"kind": "reference", "n_filters": 4, "ratios": [4, 5, 8]},
-        "quantizer": {"kind": "simvq", "codebook_size": 64},
-        "decoder": {"kind": "reference", "channels": 16, "groups": 4, "blocks": 2, "n_fft": 640},
-    },
-}
 _REFERENCE_DECODER = {"kind": "reference", "channels": 32, "blocks": 1, "groups": 4}
 WHOLE: dict[str, dict[str, Any]] = {  # parts that need the whole signal at once
     "reference": {

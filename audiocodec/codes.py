@@ -15,6 +15,7 @@ __all__ = [
     "CODE_SUFFIXES",
     "Coded",
     "CodesMetadata",
+    "packed_layout",
     "read_codes",
     "read_codes_from",
     "write_codes",
@@ -29,6 +30,12 @@ class Coded(NamedTuple):
 
     codes: np.ndarray
     metadata: CodesMetadata
+
+    @property
+    def nominal_bits(self) -> float:
+        """Of the bitrate: what a fixed number of bits for each code comes to."""
+        channels = len(self.codes) if self.codes.ndim == 3 else 1
+        return channels * self.metadata.bitrate * self.metadata.duration
 
 
 def write_codes(
@@ -88,3 +95,19 @@ def read_codes_from(file: BinaryIO, where: str, tables: EntropyTables | None = N
         raise CodeFileError("not a code file")
     except CodeFileError as error:
         raise CodeFileError(f"{where}: {error}") from None
+
+
+def packed_layout(path: str | Path) -> packed.Layout | None:
+    """What the header of a `.codec` file says, without its codes; None for other formats.
+
+    Raises:
+        CodeFileError: missing, or a header that is damaged, hostile or newer than this program.
+    """
+    try:
+        with open(path, "rb") as file:
+            start = file.read(_MAGIC_BYTES)
+            return packed.read_layout(start, file)[0] if start == packed.MAGIC else None
+    except OSError as error:
+        raise CodeFileError(f"{path}: cannot read: {error.strerror or error}") from None
+    except CodeFileError as error:
+        raise CodeFileError(f"{path}: {error}") from None

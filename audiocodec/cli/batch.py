@@ -37,6 +37,7 @@ class Pipeline(Generic[Loaded, Result]):
     save: Callable[[Item, Result], None]
     seconds: Callable[[Loaded], float]  # of audio
     stop: Callable[[], None] = lambda: None  # makes steps that run for minutes give up
+    nominal_bits: Callable[[Result], float] | None = None  # of code files, to compare with theirs
 
 
 def run(
@@ -96,7 +97,7 @@ class _Run(Generic[Loaded, Result]):
     ) -> None:
         self.pipeline, self.progress, self.jobs, self.workers = pipeline, progress, jobs, workers
         self.computing: set[Future[list[Computed[Result]]]] = set()
-        self.saving: deque[tuple[Item, float, Future[None]]] = deque()
+        self.saving: deque[tuple[Item, float, float, Future[None]]] = deque()
 
     def all(self, items: Sequence[Item], batch_seconds: float) -> None:
         """Load, compute and save all `items`."""
@@ -125,17 +126,19 @@ class _Run(Generic[Loaded, Result]):
                 if isinstance(result, Exception):
                     self.progress.fail(item, result)
                 else:
+                    nominal = self.pipeline.nominal_bits
+                    bits = 0.0 if nominal is None else nominal(result)
                     saved = files.submit(self.pipeline.save, item, result)
-                    self.saving.append((item, seconds, saved))
+                    self.saving.append((item, seconds, bits, saved))
             self._finish_saving(at_most=2 * self.jobs)
 
     def _finish_saving(self, at_most: int) -> None:
         while len(self.saving) > at_most:
-            item, seconds, future = self.saving.popleft()
+            item, seconds, bits, future = self.saving.popleft()
             if (error := future.exception()) is not None:
                 self.progress.fail(item, error)
             else:
-                self.progress.add(seconds, item)
+                self.progress.add(seconds, item, bits)
 
 
 def _load_ahead(

@@ -11,10 +11,13 @@ from audiocodec.errors import ConfigError
 
 
 def convert(
-    args: argparse.Namespace, from_suffix: str, to_suffix: str, tables: EntropyTables | None
+    args: argparse.Namespace,
+    from_suffixes: Sequence[str],
+    to_suffix: str,
+    tables: EntropyTables | None,
 ) -> None:
     """Do all that the arguments of `add_path_arguments` name; packed files need `tables`."""
-    todo = plan(args.inputs, args.output, (from_suffix,), to_suffix, "codes.scp")
+    todo = plan(args.inputs, args.output, from_suffixes, to_suffix, "codes.scp")
     for item in todo.items[: todo.single]:
         if str(item.target) != STANDARD and item.target.suffix != to_suffix:
             raise ConfigError(f"{item.target}: this command writes {to_suffix} files")
@@ -29,6 +32,11 @@ def convert(
         with output_file(item.target, to_suffix) as path:
             write_codes(path, coded.codes, coded.metadata, tables)
 
-    batch.run(
-        todo, batch.Pipeline(load, compute, save, lambda coded: coded.metadata.duration), args
+    pipeline = batch.Pipeline(
+        load,
+        compute,
+        save,
+        lambda coded: coded.metadata.duration,
+        nominal_bits=lambda coded: coded.nominal_bits,
     )
+    batch.run(todo, pipeline, args)

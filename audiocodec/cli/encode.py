@@ -3,6 +3,7 @@
 import argparse
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,8 @@ def run(args: argparse.Namespace) -> None:
     workers = arguments.workers(args, todo.single)
     transcoder = _transcoder(args)
     seconds = 0 if todo.single else _batch_seconds(args, transcoder.codec)
-    batch.run(todo, _pipeline(args, transcoder, save), args, seconds, workers)
+    pipeline = replace(_pipeline(args, transcoder, save), nominal_bits=lambda c: c.nominal_bits)
+    batch.run(todo, pipeline, args, seconds, workers)
 
 
 def _transcoder(args: argparse.Namespace) -> "Transcoder":

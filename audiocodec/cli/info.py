@@ -7,7 +7,7 @@ from typing import Any
 from audiocodec.audio import AUDIO_SUFFIXES, audio_info
 from audiocodec.cli.arguments import add_model_argument, load_tables
 from audiocodec.cli.output import print_report
-from audiocodec.codes import CODE_SUFFIXES, read_codes
+from audiocodec.codes import CODE_SUFFIXES, packed_layout, read_codes
 from audiocodec.containers.tables import EntropyTables
 from audiocodec.models.folders import DEFAULT_MODEL, model_folder
 
@@ -58,14 +58,20 @@ def _model(name: str | None) -> dict[str, Any]:
 
 
 def _codes(path: Path, tables: EntropyTables | None) -> dict[str, Any]:
-    codes, metadata = read_codes(path, tables)
-    channels = len(codes) if codes.ndim == 3 else 1
+    layout = packed_layout(path)
+    digest = None if layout is None else layout.digest
+    if layout is not None and digest is not None and (tables is None or tables.digest != digest):
+        shape, metadata = layout.shape, layout.metadata  # other tables: only the header is read
+    else:
+        codes, metadata = read_codes(path, tables)
+        shape = codes.shape
+    channels = shape[0] if len(shape) == 3 else 1
     return {
         "codes": str(path),
         "model": metadata.model,
         "model_hash": metadata.model_hash,
         "format_version": metadata.format_version,
-        "shape": list(codes.shape),
+        "shape": list(shape),
         "codebook_sizes": list(metadata.codebook_sizes),
         "sample_rate": metadata.sample_rate,
         "hop_length": metadata.hop_length,
@@ -78,6 +84,7 @@ def _codes(path: Path, tables: EntropyTables | None) -> dict[str, Any]:
         "duration": metadata.duration,
         "nominal_bitrate": channels * metadata.bitrate,
         "file_bitrate": 8 * path.stat().st_size / metadata.duration,
+        "entropy_tables": None if digest is None else digest.hex(),
     }
 
 

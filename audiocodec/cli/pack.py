@@ -14,6 +14,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Convert `.npy` code files to `.codec`."""
+    """Convert `.npy` and `.npz` code files to `.codec`."""
     tables = arguments.load_tables(args.model, required=True) if args.entropy else None
-    convert(args, ".npy", ".codec", tables)
+    convert(args, [".npy", ".npz"], ".codec", tables)

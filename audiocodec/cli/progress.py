@@ -1,5 +1,6 @@
 """What a batch has done: a bar on a terminal, one line per failure, one line in the end."""
 
+import contextlib
 import sys
 import time
 from typing import Any, TypeAlias
@@ -17,16 +18,21 @@ class Progress:
 
     def __init__(self, total: int, skipped: int) -> None:
         self.total, self.skipped, self.done, self.failed, self.seconds = total, skipped, 0, 0, 0.0
+        self.file_bits, self.nominal_bits = 0, 0.0
         self.outcomes: Outcomes = {}
         self.bar = tqdm(
             total=total, initial=skipped, unit="file", leave=False, disable=not sys.stderr.isatty()
         )
         self.start = time.monotonic()
 
-    def add(self, seconds: float, item: Item | None = None) -> None:
-        """One more file, with `seconds` of audio, is done."""
+    def add(self, seconds: float, item: Item | None = None, nominal_bits: float = 0) -> None:
+        """One more file, with `seconds` of audio, is done; of a code file with its nominal bits."""
         if item is not None:
             self.outcomes[item] = {"status": "done", "seconds": seconds}
+        if item is not None and nominal_bits:
+            with contextlib.suppress(OSError):  # someone else may have taken it away
+                self.file_bits += 8 * item.target.stat().st_size
+                self.nominal_bits += nominal_bits
         self.done += 1
         self.seconds += seconds
         self.bar.set_postfix_str(self._speed(), refresh=False)
@@ -46,8 +52,13 @@ class Progress:
         """Say what was done; raises PartialFailure if something was not."""
         self.bar.close()
         skipped = f", {self.skipped} were there already" if self.skipped else ""
+        bits = ""
+        if self.nominal_bits and self.seconds:
+            measured = self.file_bits / self.seconds / 1000
+            nominal = self.nominal_bits / self.seconds / 1000
+            bits = f"; files of {measured:.2f} kbit/s, nominal {nominal:.2f}"
         print(
-            f"codec: {self.done} of {self.total} files done{skipped}; {self._speed()}",
+            f"codec: {self.done} of {self.total} files done{skipped}; {self._speed()}{bits}",
             file=sys.stderr,
         )
         if self.failed:

@@ -14,4 +14,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Convert `.codec` files to `.npy`."""
-    convert(args, ".codec", ".npy", arguments.load_tables(args.model))
+    convert(args, [".codec"], ".npy", arguments.load_tables(args.model))

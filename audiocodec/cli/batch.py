@@ -175,14 +175,15 @@ def _batches(
 ) -> Iterator[list[tuple[Item, Loaded]]]:
     """Groups of similar length that stay below `batch_seconds` when padded to their longest.
 
-    The long ones come first, and few files are divided among all `workers`.
+    The long ones come first, and few files are divided among all `workers`, into more than one
+    batch for each: the last to finish should not be late by much.
     """
     buffer: list[tuple[Item, Loaded]] = []
     total = 0.0
 
     def cut() -> Iterator[list[tuple[Item, Loaded]]]:
         buffer.sort(key=lambda pair: seconds(pair[1]), reverse=True)
-        most = batch_seconds if workers == 1 else min(batch_seconds, total / workers)
+        most = batch_seconds if workers == 1 else min(batch_seconds, total / (4 * workers))
         batch: list[tuple[Item, Loaded]] = []
         for pair in buffer:
             if batch and (len(batch) + 1) * seconds(batch[0][1]) > most:

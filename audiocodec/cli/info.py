@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> None:
     path = Path(args.subject or DEFAULT_MODEL)
     if not path.is_file() and path.suffix.lower() not in (*CODE_SUFFIXES, *AUDIO_SUFFIXES):
         report = _model(args.subject)
-    elif path.suffix in CODE_SUFFIXES:
+    elif path.suffix.lower() in CODE_SUFFIXES:
         report = _codes(path, load_tables(args.model))
     else:
         report = _audio(path)
@@ -84,8 +84,7 @@ def _codes(path: Path, tables: EntropyTables | None) -> dict[str, Any]:
         "duration": metadata.duration,
         "nominal_bitrate": channels * metadata.bitrate,
         "file_bitrate": 8 * path.stat().st_size / metadata.duration,
-        "entropy_tables": None if digest is None else digest.hex(),
-    }
+    } | ({} if digest is None else {"entropy_tables": digest.hex()})
 
 
 def _audio(path: Path) -> dict[str, Any]:

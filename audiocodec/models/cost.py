@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from audiocodec.models.codec import Codec
 
 _FRAMES = 64
+_CPU_SECONDS = 32.0  # at most in a batch, so that results come soon
 _CPU_BATCH = 2**20  # values of a layer, 8 MB in float64; see docs/streaming.md
 
 
@@ -70,7 +71,7 @@ def encoder_batch_seconds(codec: Codec) -> float:
     finally:
         for hook in hooks:
             hook.remove()
-    return _CPU_BATCH * _FRAMES / (codec.frame_rate * max(sizes))
+    return min(_CPU_SECONDS, _CPU_BATCH * _FRAMES / (codec.frame_rate * max(sizes)))
 
 
 def times_real_time(codec: Codec, waveform: Tensor, repeats: int = 5) -> Cost:

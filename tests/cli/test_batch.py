@@ -51,4 +51,4 @@ def test_a_model_at_the_sample_rate_gets_shorter_batches():
     assert narrow == pytest.approx(2**20 / (24_000 * 4))  # the outputs of its first layer
     wide = encoder_batch_seconds(build_codec(encoder=seanet | {"n_filters": 8}))
     assert wide == pytest.approx(narrow / 2)
-    assert encoder_batch_seconds(build_codec()) > 4 * narrow
+    assert encoder_batch_seconds(build_codec()) == 32  # the most

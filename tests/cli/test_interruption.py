@@ -18,7 +18,7 @@ from tests.cli.helpers import tree, write_audio
 @pytest.mark.slow
 def test_killed_at_fifty_instants_no_file_is_partial(tmp_path: Path, tiny_model_dir: Path) -> None:
     for index in range(40):
-        write_audio(tmp_path / "in" / f"{index}.wav", 20_000 + 1_000 * index)
+        write_audio(tmp_path / "in" / f"{index}.wav", 100_000 + 1_000 * index)
     command = [sys.executable, "-m", "tests.cli.killing", tmp_path / "in", tiny_model_dir]
     output = subprocess.run(
         [*command, tmp_path / "work", "50"], capture_output=True, text=True, check=True

@@ -80,7 +80,7 @@ def _transcoder(args: argparse.Namespace) -> "Transcoder":
 
 
 def _batch_seconds(args: argparse.Namespace, codec: "Codec") -> float:
-    from audiocodec.models.cost import encoder_batch_seconds
+    from audiocodec.models.batching import encoder_batch_seconds
 
     cpu = args.device == "cpu" and args.batch_seconds is None
     return arguments.batch_seconds(args, encoder_batch_seconds(codec) if cpu else 0)
@@ -115,12 +115,12 @@ def _run_to_shards(args: argparse.Namespace) -> None:
         for part, target in zip(parts, targets, strict=True)
     ]
     left = [not (args.skip_existing and target.exists()) for target in targets]
-    progress = Progress(len(files), len(files) - sum(map(len, itertools.compress(shards, left))))
     coded: dict[Item, Coded] = {}
     workers = arguments.workers(args, single=False)
     transcoder = _transcoder(args)
     seconds = _batch_seconds(args, transcoder.codec)
     pipeline = _pipeline(args, transcoder, coded.__setitem__)
+    progress = Progress(len(files), len(files) - sum(map(len, itertools.compress(shards, left))))
     with batch.stoppable():
         for shard in itertools.compress(shards, left):
             batch.run_items(shard, pipeline, args, progress, seconds, workers)

@@ -41,21 +41,23 @@ def write(file: BinaryIO, codes: np.ndarray, metadata: CodesMetadata) -> None:
         CodeFileError: codes and metadata contradict each other.
     """
     text = metadata.to_json()
-    body = array_file(codes, metadata) + text
     footer = _FOOTER.pack(FORMAT_VERSION, len(text), _FOOTER_MAGIC, 0)[:-4]
-    file.write(body + footer)
-    file.write(struct.pack("<I", zlib.crc32(body + footer)))
+    crc = 0
+    for part in (*array_file(codes, metadata), text, footer):
+        crc = zlib.crc32(part, crc)
+        file.write(part)
+    file.write(struct.pack("<I", crc))
 
 
-def array_file(codes: np.ndarray, metadata: CodesMetadata) -> bytes:
-    """The part that other programs read.
+def array_file(codes: np.ndarray, metadata: CodesMetadata) -> tuple[bytes, memoryview]:
+    """The part that other programs read: header and array, not copied if need not be.
 
     Raises:
         CodeFileError: codes and metadata contradict each other.
     """
     check_codes(codes, metadata)
     array = np.ascontiguousarray(codes, dtype=smallest_dtype(metadata.codebook_sizes))
-    return _header(array) + array.tobytes()
+    return _header(array), array.reshape(-1).view(np.uint8).data
 
 
 def _header(array: np.ndarray) -> bytes:

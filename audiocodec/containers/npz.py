@@ -31,7 +31,7 @@ def write(file: BinaryIO, codes: np.ndarray, metadata: CodesMetadata) -> None:
     Raises:
         CodeFileError: codes and metadata contradict each other, or are too large for the format.
     """
-    array = npy.array_file(codes, metadata)
+    array = b"".join(npy.array_file(codes, metadata))
     if len(array) > _MOST:
         raise CodeFileError(f"{len(array)} bytes of codes are too large for .npz; use .codec")
     file.write(archive(array, metadata.to_json()))

@@ -13,8 +13,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from audiocodec.models.codec import Codec
 
 _FRAMES = 64
-_CPU_SECONDS = 32.0  # at most in a batch, so that results come soon
-_CPU_BATCH = 2**20  # values of a layer, 8 MB in float64; see docs/streaming.md
 
 
 class Cost(NamedTuple):
@@ -33,8 +31,8 @@ def macs_per_second(codec: Codec) -> Cost:
     """Multiply-accumulates per second of audio in dense convolutions and matrix products.
 
     Fourier transforms, depthwise convolutions (below 1 % here) and elementwise operations are not
-    counted. The difference of two lengths
-    is taken, so that what is done once per call (the projection of a codebook) does not count.
+    counted. The difference of two lengths is taken, so that what is done once per call (the
+    projection of a codebook) does not count.
     """
     short, long = _macs(codec, _FRAMES), _macs(codec, 2 * _FRAMES)
     seconds = _FRAMES / codec.frame_rate
@@ -50,28 +48,6 @@ def _macs(codec: Codec, num_frames: int) -> Cost:
         with FlopCounterMode(display=False) as decoding:
             codec.decode(codes)
     return Cost(encoding.get_total_flops() / 2, decoding.get_total_flops() / 2)
-
-
-def encoder_batch_seconds(codec: Codec) -> float:
-    """Seconds of audio that a CPU encodes fastest at once.
-
-    Layers at the frame rate gain from more rows for each time that weights are read; layers at the
-    sample rate lose when their outputs leave the caches. So the widest output has a size.
-    """
-    sizes = [0]
-
-    def note(_module: nn.Module, _arguments: object, output: object) -> None:
-        if isinstance(output, Tensor):
-            sizes.append(output.numel())
-
-    encoder, _ = codec.exact_encoder()
-    hooks = [module.register_forward_hook(note) for module in encoder.modules()]
-    try:
-        codec.encode(torch.zeros(_FRAMES * codec.hop_length))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return min(_CPU_SECONDS, _CPU_BATCH * _FRAMES / (codec.frame_rate * max(sizes)))
 
 
 def times_real_time(codec: Codec, waveform: Tensor, repeats: int = 5) -> Cost:

@@ -20,7 +20,7 @@ from audiocodec.modules.streaming import StreamState
 if TYPE_CHECKING:
     from audiocodec.models.codec import Codec
 
-BLOCK_FRAMES = 2048  # frames of a whole batch that run at once: bounds the working memory
+BLOCK_FRAMES = 1280  # frames of a whole batch that run at once: bounds the working memory
 
 
 class _Queue:

@@ -16,7 +16,7 @@ from audiocodec.errors import CodeFileError
 from audiocodec.models.chunking import LongDecoded, LongSound
 from audiocodec.models.codec import Codec
 
-LONG_SECONDS = 120.0  # longer files are never held as a whole
+LONG_SECONDS = 60.0  # longer files are never held as a whole
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 from audiocodec.cli.batch import Pipeline, run_items
 from audiocodec.cli.paths import Item
 from audiocodec.cli.progress import Progress
-from audiocodec.models.cost import encoder_batch_seconds
+from audiocodec.models.batching import encoder_batch_seconds
 from tests.conftest import build_codec
 
 

@@ -1,12 +1,14 @@
 """What does `codec encode FOLDER` gain over one file after the other, and cost beyond the model?
 
-Prints JSON. `one_by_one` reads, encodes and writes in a loop, with torch's threads (all cores) or
-one; `a command a file` is a shell loop of `codec encode`, of which a part is run and the time taken
-in proportion; `folder` is the command in this process. `processor` is processor time, which other
-work on the machine moves little; `wall` needs an idle machine. `start_up` compares `codec encode`
-on one short file with importing torch and loading the model in a fresh process.
+Prints JSON. `loop` reads, encodes and writes one file after the other, with torch's threads (all
+cores) or one; `a command a file` is a shell loop of `codec encode`, of which a part is run and the
+time taken in proportion; `folder` is the command in this process. They take turns, and medians are
+shown. `processor` is processor time, which other work on the machine moves little; `wall` needs an
+idle machine. `start_up` compares `codec encode` on one short file with importing torch and loading
+the model in a fresh process.
 """
 
+import itertools
 import json
 import os
 import resource
@@ -15,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +31,7 @@ from audiocodec.environment import environment
 from audiocodec.models.bundle import load_codec
 from audiocodec.models.transcoder import Transcoder
 
-UTTERANCES, RATE, REPEATS = 200, 24_000, 3
+UTTERANCES, RATE, REPEATS = 200, 24_000, 5
 COMMANDS = 20  # of the shell loop
 Times = dict[str, float]
 
@@ -41,25 +43,32 @@ def main() -> None:
         files = write_utterances(folder / "in")
         duration = sum(len(read_waveform(path)[0]) for path in files) / RATE
         coder = Transcoder(load_codec())
-        loop = {
-            f"{threads} threads": timed(lambda: one_by_one(coder, files, folder / "a"), threads)
+        waveforms = [torch.from_numpy(read_waveform(path)[0]) for path in files]
+        outputs = (str(folder / f"out{number}") for number in itertools.count())
+        ways = {
+            f"loop, {threads} threads": (lambda: one_by_one(coder, files, folder / "a"), threads)
             for threads in sorted({1, cores})
         }
-        command = ["encode", str(folder / "in"), str(folder / "b")]
-        whole = timed(lambda: codec_command(command), cores)
-        single = timed(lambda: codec_command([*command[:2], str(folder / "c"), "--threads=1"]), 1)
-        waveforms = [torch.from_numpy(read_waveform(path)[0]) for path in files]
-        model = timed(lambda: [coder.codec.encode(waveform) for waveform in waveforms], 1)
-        loop["a command a file"] = by_commands(files, folder / "d")
+        command = ["encode", str(folder / "in")]
+        ways["folder"] = (lambda: codec_command([*command, next(outputs)]), cores)
+        ways["folder, 1 thread"] = (
+            lambda: codec_command([*command, next(outputs), "--threads=1"]),
+            1,
+        )
+        ways["model, 1 thread"] = (lambda: [coder.codec.encode(part) for part in waveforms], 1)
+        times = alternately(ways)
+        times["a command a file"] = by_commands(files, folder / "d")
+        whole, single, model = (
+            times[name] for name in ("folder", "folder, 1 thread", "model, 1 thread")
+        )
         report = {
             "utterances": UTTERANCES,
             "audio_seconds": duration,
-            "one_by_one": loop,
-            "folder": whole,
-            "folder_on_one_thread": single,
-            "model_alone_on_one_thread": model,
-            "speed_up_over_one_by_one": {
-                name: times["wall"] / whole["wall"] for name, times in loop.items()
+            "seconds": times,
+            "speed_up_of_the_folder": {
+                name: taken["wall"] / whole["wall"]
+                for name, taken in times.items()
+                if name.startswith(("loop", "a command"))
             },
             "overhead_beyond_model": single["processor"] / model["processor"] - 1,
             "start_up": start_up(files[0], folder / "x.npy"),
@@ -96,6 +105,18 @@ def by_commands(files: Sequence[Path], output: Path) -> Times:
     for path in files[:COMMANDS]:
         subprocess.run([*command, str(path), str(output / f"{path.stem}.npy")], check=True)
     return {"wall": (time.perf_counter() - start) * len(files) / COMMANDS}
+
+
+def alternately(ways: Mapping[str, tuple[Callable[[], object], int]]) -> dict[str, Times]:
+    """Median times of every way to do something, with its threads; they take turns."""
+    rounds = [{name: timed(*way) for name, way in ways.items()} for _ in range(REPEATS)]
+    return {
+        name: {
+            clock: statistics.median(times[name][clock] for times in rounds)
+            for clock in ("wall", "processor")
+        }
+        for name in ways
+    }
 
 
 def timed(work: Callable[[], object], threads: int) -> Times:

@@ -1,5 +1,7 @@
 """Code files: the format is chosen by the suffix when writing and recognised when reading."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -34,8 +36,7 @@ class Coded(NamedTuple):
     @property
     def nominal_bits(self) -> float:
         """Of the bitrate: what a fixed number of bits for each code comes to."""
-        channels = len(self.codes) if self.codes.ndim == 3 else 1
-        return channels * self.metadata.bitrate * self.metadata.duration
+        return self.metadata.bitrate_of(self.codes.shape) * self.metadata.duration
 
 
 def write_codes(
@@ -75,39 +76,46 @@ def read_codes(path: str | Path, tables: EntropyTables | None = None) -> Coded:
     Raises:
         CodeFileError: missing, damaged, hostile, newer than this program, or no code file.
     """
-    try:
-        with open(path, "rb") as file:
-            return read_codes_from(file, str(path), tables)
-    except OSError as error:
-        raise CodeFileError(f"{path}: cannot read: {error.strerror or error}") from None
+    with _named(path), open(path, "rb") as file:
+        return _read(file, tables)
 
 
 def read_codes_from(file: BinaryIO, where: str, tables: EntropyTables | None = None) -> Coded:
     """`read_codes` of an open file or pipe, called `where` in messages."""
-    try:
-        start = file.read(_MAGIC_BYTES)
-        if start == packed.MAGIC:
-            return Coded(*packed.read(start, file, tables))
-        if start.startswith(npy.MAGIC) and len(start) == _MAGIC_BYTES:
-            return Coded(*npy.read(start, file))
-        if start.startswith(npz.MAGIC):
-            return Coded(*npz.read(start, file))
-        raise CodeFileError("not a code file")
-    except CodeFileError as error:
-        raise CodeFileError(f"{where}: {error}") from None
+    with _named(where):
+        return _read(file, tables)
 
 
 def packed_layout(path: str | Path) -> packed.Layout | None:
-    """What the header of a `.codec` file says, without its codes; None for other formats.
+    """What the header of a `.codec` file says, for which no tables are needed; None for others.
+
+    All checksums are compared and the length is checked; codes are not decoded.
 
     Raises:
-        CodeFileError: missing, or a header that is damaged, hostile or newer than this program.
+        CodeFileError: missing, damaged, hostile or newer than this program.
     """
+    with _named(path), open(path, "rb") as file:
+        start = file.read(_MAGIC_BYTES)
+        return packed.check(start, file) if start == packed.MAGIC else None
+
+
+def _read(file: BinaryIO, tables: EntropyTables | None) -> Coded:
+    start = file.read(_MAGIC_BYTES)
+    if start == packed.MAGIC:
+        return Coded(*packed.read(start, file, tables))
+    if start.startswith(npy.MAGIC) and len(start) == _MAGIC_BYTES:
+        return Coded(*npy.read(start, file))
+    if start.startswith(npz.MAGIC):
+        return Coded(*npz.read(start, file))
+    raise CodeFileError("not a code file")
+
+
+@contextlib.contextmanager
+def _named(where: str | Path) -> Iterator[None]:
+    """Errors inside say which file it was."""
     try:
-        with open(path, "rb") as file:
-            start = file.read(_MAGIC_BYTES)
-            return packed.read_layout(start, file)[0] if start == packed.MAGIC else None
+        yield
     except OSError as error:
-        raise CodeFileError(f"{path}: cannot read: {error.strerror or error}") from None
+        raise CodeFileError(f"{where}: cannot read: {error.strerror or error}") from None
     except CodeFileError as error:
-        raise CodeFileError(f"{path}: {error}") from None
+        raise CodeFileError(f"{where}: {error}") from None

@@ -59,14 +59,13 @@ def _model(name: str | None) -> dict[str, Any]:
 
 def _codes(path: Path, tables: EntropyTables | None) -> dict[str, Any]:
     layout = packed_layout(path)
-    digest = None if layout is None else layout.digest
-    if layout is not None and digest is not None and (tables is None or tables.digest != digest):
-        shape, metadata = layout.shape, layout.metadata  # other tables: only the header is read
+    digest = layout.digest if layout else None
+    if layout and digest and not (tables and tables.digest == digest):
+        shape, metadata = layout.shape, layout.metadata  # these codes cannot be decoded here
     else:
         codes, metadata = read_codes(path, tables)
         shape = codes.shape
-    channels = shape[0] if len(shape) == 3 else 1
-    return {
+    report = {
         "codes": str(path),
         "model": metadata.model,
         "model_hash": metadata.model_hash,
@@ -82,9 +81,12 @@ def _codes(path: Path, tables: EntropyTables | None) -> dict[str, Any]:
             "num_channels": metadata.source_channels,
         },
         "duration": metadata.duration,
-        "nominal_bitrate": channels * metadata.bitrate,
+        "nominal_bitrate": metadata.bitrate_of(shape),
         "file_bitrate": 8 * path.stat().st_size / metadata.duration,
-    } | ({} if digest is None else {"entropy_tables": digest.hex()})
+    }
+    if digest:
+        report["entropy_tables"] = digest.hex()
+    return report
 
 
 def _audio(path: Path) -> dict[str, Any]:

@@ -54,6 +54,10 @@ class CodesMetadata:
         """Nominal bits/s of one channel."""
         return self.sample_rate / self.hop_length * sum(map(math.log2, self.codebook_sizes))
 
+    def bitrate_of(self, shape: tuple[int, ...]) -> float:
+        """Nominal bits/s of codes of this shape, with the channels that it may have."""
+        return self.bitrate * (shape[0] if len(shape) == 3 else 1)
+
     def __post_init__(self) -> None:
         """Raises CodeFileError for a field of the wrong type or out of bounds."""
         if self.format_version != FORMAT_VERSION or isinstance(self.format_version, bool):

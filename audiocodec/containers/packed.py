@@ -145,9 +145,26 @@ def read(
     layout, _ = read_layout(start, file)
     check_tables(layout, tables)
     rows = _read_blocks(file, layout, range(len(layout.block_bytes)), tables)
+    _expect_end(file)
+    return rows.reshape(layout.shape), layout.metadata
+
+
+def check(start: bytes, file: BinaryIO) -> Layout:
+    """`read`, except that codes are not decoded, so that no tables are needed.
+
+    Raises:
+        CodeFileError: damaged, hostile or newer than this program.
+    """
+    layout, _ = read_layout(start, file)
+    for index in range(len(layout.block_bytes)):
+        _read_payload(file, layout, index)
+    _expect_end(file)
+    return layout
+
+
+def _expect_end(file: BinaryIO) -> None:
     if file.read(1):
         raise CodeFileError("damaged: it goes on after its last block")
-    return rows.reshape(layout.shape), layout.metadata
 
 
 def read_frames(

@@ -115,6 +115,11 @@ def test_a_model_with_tables_packs_smaller_and_its_files_need_it(tiny_model_dir,
     assert report.pop("entropy_tables") and report["file_bitrate"] < report["nominal_bitrate"]
     other = json.loads(codec("info", small_file, "--json").out)  # only the header can be read
     assert other.pop("entropy_tables") and other == report
+    damaged = bytearray(small_file.read_bytes())
+    damaged[-10] ^= 1
+    (tmp_path / "damaged.codec").write_bytes(damaged)
+    outcome = codec("info", tmp_path / "damaged.codec")
+    assert outcome.exit_code == 1 and "damaged: the checksum" in outcome.err
     outcome = codec("decode", small_file, tmp_path / "b.wav", "--model", tiny_model_dir)
     assert outcome.exit_code == 1 and "entropy coded with the tables" in outcome.err
 

@@ -1,7 +1,7 @@
 """Arguments that several commands share."""
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,11 +69,11 @@ def workers(args: argparse.Namespace, single: bool) -> int:
     return int(args.threads or available_cores())
 
 
-def batch_seconds(args: argparse.Namespace, cpu: float = 0) -> float:
-    """Seconds of audio to run at once, 0 for one file; `cpu` is the default there."""
+def batch_seconds(args: argparse.Namespace, cpu: Callable[[], float] = lambda: 0) -> float:
+    """Seconds of audio to run at once, 0 for one file; `cpu` finds the default there."""
     if args.batch_seconds is not None:
         return float(args.batch_seconds)
-    return cpu if args.device == "cpu" else 600
+    return cpu() if args.device == "cpu" else 600
 
 
 def add_model_argument(parser: argparse.ArgumentParser) -> None:

@@ -37,7 +37,7 @@ class Pipeline(Generic[Loaded, Result]):
     save: Callable[[Item, Result], None]
     seconds: Callable[[Loaded], float]  # of audio
     stop: Callable[[], None] = lambda: None  # makes steps that run for minutes give up
-    nominal_bits: Callable[[Result], float] | None = None  # of code files, to compare with theirs
+    nominal_bits: Callable[[Result], float] = lambda _: 0.0  # of code files, to compare theirs with
 
 
 def run(
@@ -126,9 +126,8 @@ class _Run(Generic[Loaded, Result]):
                 if isinstance(result, Exception):
                     self.progress.fail(item, result)
                 else:
-                    nominal = self.pipeline.nominal_bits
-                    bits = 0.0 if nominal is None else nominal(result)
                     saved = files.submit(self.pipeline.save, item, result)
+                    bits = self.pipeline.nominal_bits(result)
                     self.saving.append((item, seconds, bits, saved))
             self._finish_saving(at_most=2 * self.jobs)
 

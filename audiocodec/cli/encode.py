@@ -82,8 +82,7 @@ def _transcoder(args: argparse.Namespace) -> "Transcoder":
 def _batch_seconds(args: argparse.Namespace, codec: "Codec") -> float:
     from audiocodec.models.batching import encoder_batch_seconds
 
-    cpu = args.device == "cpu" and args.batch_seconds is None
-    return arguments.batch_seconds(args, encoder_batch_seconds(codec) if cpu else 0)
+    return arguments.batch_seconds(args, lambda: encoder_batch_seconds(codec))
 
 
 def _pipeline(

@@ -29,10 +29,10 @@ class Progress:
         """One more file, with `seconds` of audio, is done; of a code file with its nominal bits."""
         if item is not None:
             self.outcomes[item] = {"status": "done", "seconds": seconds}
-        if item is not None and nominal_bits:
-            with contextlib.suppress(OSError):  # someone else may have taken it away
-                self.file_bits += 8 * item.target.stat().st_size
-                self.nominal_bits += nominal_bits
+            if nominal_bits:
+                with contextlib.suppress(OSError):  # someone else may have taken it away
+                    self.file_bits += 8 * item.target.stat().st_size
+                    self.nominal_bits += nominal_bits
         self.done += 1
         self.seconds += seconds
         self.bar.set_postfix_str(self._speed(), refresh=False)
@@ -52,13 +52,12 @@ class Progress:
         """Say what was done; raises PartialFailure if something was not."""
         self.bar.close()
         skipped = f", {self.skipped} were there already" if self.skipped else ""
-        bits = ""
-        if self.nominal_bits and self.seconds:
-            measured = self.file_bits / self.seconds / 1000
-            nominal = self.nominal_bits / self.seconds / 1000
-            bits = f"; files of {measured:.2f} kbit/s, nominal {nominal:.2f}"
+        rates = ""
+        if self.nominal_bits:
+            measured, nominal = self.file_bits / self.seconds, self.nominal_bits / self.seconds
+            rates = f"; files of {measured / 1000:.2f} kbit/s, nominal {nominal / 1000:.2f}"
         print(
-            f"codec: {self.done} of {self.total} files done{skipped}; {self._speed()}{bits}",
+            f"codec: {self.done} of {self.total} files done{skipped}; {self._speed()}{rates}",
             file=sys.stderr,
         )
         if self.failed:

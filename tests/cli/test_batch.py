@@ -13,9 +13,13 @@ from audiocodec.models.batching import encoder_batch_seconds
 from tests.conftest import build_codec
 
 
+def numbered(count):
+    return [Item(str(n), Path(str(n)), Path(str(n))) for n in range(count)]
+
+
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_a_few_short_files_keep_every_worker_busy(workers):
-    items = [Item(str(n), Path(str(n)), Path(str(n))) for n in range(2 * workers)]
+    items = numbered(2 * workers)
     together, saved = Barrier(workers, timeout=10), []
 
     def compute(batch):
@@ -33,7 +37,7 @@ def test_a_few_short_files_keep_every_worker_busy(workers):
 
 def test_batches_hold_similar_lengths_and_no_more_padded_than_asked():
     lengths = [3.0, 9.0, 1.0, 2.0, 8.0, 30.0, 2.0, 1.0]
-    items = [Item(str(n), Path(str(n)), Path(str(n))) for n in range(len(lengths))]
+    items = numbered(len(lengths))
     batches = []
     pipeline = Pipeline(
         lambda item: lengths[int(item.name)],

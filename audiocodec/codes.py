@@ -9,7 +9,7 @@ import numpy as np
 
 from audiocodec.containers import npy, npz, packed
 from audiocodec.containers.metadata import CodesMetadata
-from audiocodec.containers.tables import EntropyTables
+from audiocodec.entropy.model import EntropyTables
 from audiocodec.errors import CodeFileError
 from audiocodec.files import atomic_path
 

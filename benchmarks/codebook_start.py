@@ -17,14 +17,14 @@ from torch import Tensor
 
 from audiocodec import config as configuration
 from audiocodec.audio import read_waveform
-from audiocodec.cli.samples import shipped_speech
+from audiocodec.data.samples import shipped_speech
 from audiocodec.environment import environment
 from audiocodec.losses.spectral import MultiResolutionMel, MultiResolutionMelConfig
-from audiocodec.models.batches import pad_to_hop
 from audiocodec.models.bundle import load_codec
 from audiocodec.models.codec import Codec
 from audiocodec.models.config import CodecConfig
 from audiocodec.models.folders import DEFAULT_MODEL
+from audiocodec.models.inputs import pad_to_hop
 from audiocodec.quantization.base import Quantizer
 from audiocodec.quantization.simvq import SimVQ, SimVQConfig
 from audiocodec.quantization.usage import UsageCounter

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from audiocodec.audio import AUDIO_SUFFIXES
-from audiocodec.cli.samples import shipped_speech
 from audiocodec.codes import CodesMetadata
 from audiocodec.containers import packed
-from audiocodec.containers.tables import EntropyTables, read_tables
+from audiocodec.data.samples import shipped_speech
+from audiocodec.entropy.model import EntropyTables, read_tables
 from audiocodec.environment import environment
 from audiocodec.models.bundle import load_codec
 from audiocodec.models.folders import DEFAULT_MODEL, model_folder

@@ -16,7 +16,7 @@ import pesq
 import pystoi
 
 from audiocodec.audio import read_waveform, resample, write_waveform
-from audiocodec.cli.samples import shipped_speech
+from audiocodec.data.samples import shipped_speech
 from audiocodec.environment import environment
 from audiocodec.evaluation.metrics import select
 from audiocodec.evaluation.pairs import pair_files

@@ -18,7 +18,7 @@ import numpy as np
 import psutil
 
 from audiocodec.audio import read_waveform, write_waveform
-from audiocodec.cli.samples import shipped_speech
+from audiocodec.data.samples import shipped_speech
 from audiocodec.environment import environment
 
 RATE, SECONDS, FILES = 16_000, 0.6, 50

@@ -25,8 +25,8 @@ import torch
 
 from audiocodec.audio import read_waveform, write_waveform
 from audiocodec.cli.main import main as codec_command
-from audiocodec.cli.samples import shipped_speech
 from audiocodec.codes import write_codes
+from audiocodec.data.samples import shipped_speech
 from audiocodec.environment import environment
 from audiocodec.models.bundle import load_codec
 from audiocodec.models.transcoder import Transcoder

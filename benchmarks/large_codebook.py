@@ -15,7 +15,7 @@ import torch
 
 from audiocodec import config as configuration
 from audiocodec.audio import read_waveform
-from audiocodec.cli.samples import shipped_speech
+from audiocodec.data.samples import shipped_speech
 from audiocodec.environment import environment
 from audiocodec.losses.spectral import MultiResolutionMel, MultiResolutionMelConfig
 from audiocodec.models.codec import Codec

@@ -22,20 +22,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from audiocodec.audio import audio_info
-from audiocodec.cli.samples import shipped_speech
 from audiocodec.config import load_config
 from audiocodec.data.crops import Crops
 from audiocodec.data.data_dir import Utterance
+from audiocodec.data.samples import shipped_speech
 from audiocodec.environment import environment
 from audiocodec.losses.adversarial import discriminator_loss, generator_loss
 from audiocodec.losses.feature_matching import feature_matching_loss
 from audiocodec.modules.conv import depthwise
+from audiocodec.training.backward import Phase, Sounds
 from audiocodec.training.config import TrainConfig
-from audiocodec.training.engine import Engine
 from audiocodec.training.networks import Networks
 from audiocodec.training.optimization import gradient_norm, gradients, scale_and_clip
 from audiocodec.training.schedule import draw_num_quantizers
-from audiocodec.training.step import Phase, Sounds
+from audiocodec.training.update import Engine
 
 CONFIG = Path(__file__).parent / "training.yaml"
 PHASE = Phase(quantize=True, adversarial=True)

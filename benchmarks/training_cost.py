@@ -28,10 +28,10 @@ from torch.utils.flop_counter import flop_registry
 from audiocodec.config import load_config
 from audiocodec.environment import environment
 from audiocodec.models.cost import num_parameters
+from audiocodec.training.backward import Phase, Sounds
 from audiocodec.training.config import TrainConfig
-from audiocodec.training.engine import Engine
 from audiocodec.training.networks import Networks
-from audiocodec.training.step import Phase, Sounds
+from audiocodec.training.update import Engine
 
 CONFIG = Path(__file__).parent.parent / "egs" / "libritts" / "conf" / "train.yaml"
 PHASE = Phase(quantize=True, adversarial=True)

@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).parent.parent / "audiocodec"
 LAYERS = [  # bottom first
     {"_version", "errors"},
     {"registry", "files", "logs", "environment", "journal", "processes"},
-    {"config", "containers", "soundfiles"},
+    {"config", "entropy", "soundfiles"},
+    {"containers"},
     {"audio", "codes", "features"},
     {"audio_blocks"},
     {"data"},
@@ -23,6 +24,7 @@ LAYERS = [  # bottom first
     {"losses"},
     {"evaluation"},
     {"training"},
+    {"pipeline"},
     {"cli"},
     {"__main__", "__init__"},
 ]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audiocodec.containers.tables import TABLES_FILE, EntropyTables, read_tables
+from audiocodec.entropy.model import TABLES_FILE, EntropyTables, read_tables
 from audiocodec.environment import available_cores
 from audiocodec.models.folders import DEFAULT_MODEL, model_folder, shipped_models
 

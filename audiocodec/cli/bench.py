@@ -8,7 +8,7 @@ import numpy as np
 from audiocodec.audio import read_waveform
 from audiocodec.cli.arguments import add_model_arguments, load_model, positive, set_threads
 from audiocodec.cli.output import print_report
-from audiocodec.cli.samples import shipped_speech
+from audiocodec.data.samples import shipped_speech
 from audiocodec.environment import available_cores, environment
 
 if TYPE_CHECKING:

@@ -3,11 +3,11 @@
 import argparse
 from collections.abc import Sequence
 
-from audiocodec.cli import batch
-from audiocodec.cli.paths import STANDARD, Item, input_codes, output_file, plan
 from audiocodec.codes import Coded, write_codes
-from audiocodec.containers.tables import EntropyTables
+from audiocodec.entropy.model import EntropyTables
 from audiocodec.errors import ConfigError
+from audiocodec.pipeline import batch
+from audiocodec.pipeline.paths import STANDARD, Item, input_codes, output_file, plan
 
 
 def convert(

@@ -3,10 +3,11 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from audiocodec.cli import arguments, batch
-from audiocodec.cli.paths import STANDARD, Item, input_codes, output_file, plan
+from audiocodec.cli import arguments
 from audiocodec.codes import CODE_SUFFIXES, Coded
 from audiocodec.errors import ConfigError
+from audiocodec.pipeline import batch
+from audiocodec.pipeline.paths import STANDARD, Item, input_codes, output_file, plan
 
 if TYPE_CHECKING:
     from audiocodec.models.chunking import LongDecoded

@@ -7,10 +7,10 @@ from pathlib import Path
 from audiocodec.audio import read_waveform, write_waveform
 from audiocodec.cli import listen
 from audiocodec.cli.arguments import add_model_arguments, load_model, positive
-from audiocodec.cli.figure import draw
 from audiocodec.cli.output import print_report
-from audiocodec.cli.samples import demo_speech
 from audiocodec.codes import read_codes, write_codes
+from audiocodec.data.samples import demo_speech
+from audiocodec.evaluation.codes_figure import draw
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audiocodec.audio import AUDIO_SUFFIXES
-from audiocodec.cli import arguments, batch
-from audiocodec.cli.paths import STANDARD, Item, found, input_file, output_file, plan
-from audiocodec.cli.progress import Progress
+from audiocodec.cli import arguments
 from audiocodec.cli.shard import shards_of
 from audiocodec.codes import CODE_SUFFIXES, Coded, write_codes
 from audiocodec.containers.metadata import smallest_dtype
 from audiocodec.containers.shards import FORMATS, Row, describe, writer
 from audiocodec.data.data_dir import read_table
 from audiocodec.errors import ConfigError
+from audiocodec.pipeline import batch
+from audiocodec.pipeline.paths import STANDARD, Item, found, input_file, output_file, plan
+from audiocodec.pipeline.progress import Progress
 
 if TYPE_CHECKING:
     from audiocodec.models.chunking import LongSound
@@ -80,7 +81,7 @@ def _transcoder(args: argparse.Namespace) -> "Transcoder":
 
 
 def _batch_seconds(args: argparse.Namespace, codec: "Codec") -> float:
-    from audiocodec.models.batching import encoder_batch_seconds
+    from audiocodec.models.batch_size import encoder_batch_seconds
 
     return arguments.batch_seconds(args, lambda: encoder_batch_seconds(codec))
 

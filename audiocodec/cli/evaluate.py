@@ -56,10 +56,10 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         PartialFailure: some utterances could not be scored; their rows say why.
     """
-    from audiocodec.cli.batch import stoppable
     from audiocodec.environment import available_cores
     from audiocodec.evaluation.evaluate import Options, evaluate
     from audiocodec.evaluation.metrics import LOCAL, select, with_installed
+    from audiocodec.pipeline.batch import stoppable
 
     options = Options(
         metrics=args.metrics.split(","),
@@ -141,9 +141,9 @@ def _coded(folder: Path) -> dict[str, Any]:
     Raises:
         DataError: there are none, or they differ.
     """
-    from audiocodec.cli.paths import found as files_of
     from audiocodec.codes import CODE_SUFFIXES, read_codes
     from audiocodec.errors import DataError
+    from audiocodec.pipeline.paths import found as files_of
 
     found: dict[str, Any] = {}
     for _, path in files_of(str(folder), CODE_SUFFIXES):

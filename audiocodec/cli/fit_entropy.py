@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from audiocodec.cli.output import print_report
-from audiocodec.cli.paths import found
 from audiocodec.codes import CODE_SUFFIXES, read_codes
-from audiocodec.containers.tables import TABLES_FILE, write_tables
+from audiocodec.entropy.model import TABLES_FILE, write_tables
 from audiocodec.errors import CodeFileError, ModelError
 from audiocodec.models import hub
 from audiocodec.models.folders import model_folder
+from audiocodec.pipeline.paths import found
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train, and write the tables into the model's folder."""
-    from audiocodec.containers.fit import MOST_FRAMES, fit_tables  # torch takes seconds to load
+    from audiocodec.entropy.training import MOST_FRAMES, fit_tables  # torch takes seconds to load
     from audiocodec.models.bundle import load_codec
 
     folder = model_folder(args.model)

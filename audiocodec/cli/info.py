@@ -8,7 +8,7 @@ from audiocodec.audio import AUDIO_SUFFIXES, audio_info
 from audiocodec.cli.arguments import add_model_argument, load_tables
 from audiocodec.cli.output import print_report
 from audiocodec.codes import CODE_SUFFIXES, packed_layout, read_codes
-from audiocodec.containers.tables import EntropyTables
+from audiocodec.entropy.model import EntropyTables
 from audiocodec.models.folders import DEFAULT_MODEL, model_folder
 
 

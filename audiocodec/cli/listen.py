@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from audiocodec.audio import AUDIO_SUFFIXES, AudioInfo, audio_info, read_waveform, resample
 from audiocodec.cli.arguments import add_model_arguments, load_model, positive, set_threads
-from audiocodec.cli.paths import found
 from audiocodec.errors import AudioError, ConfigError
+from audiocodec.pipeline.paths import found
 
 if TYPE_CHECKING:
     from audiocodec.evaluation.listening import Clip

@@ -89,8 +89,8 @@ def _lhotse(args: argparse.Namespace) -> "tuple[dict[str, list[Utterance]], int]
 
 
 def _folder(args: argparse.Namespace) -> "tuple[dict[str, list[Utterance]], int]":
-    from audiocodec.cli.samples import SAMPLES
     from audiocodec.data.prepare import folder_recordings, split_by_speaker
+    from audiocodec.data.samples import SAMPLES
 
     if args.source == "samples":
         recordings = folder_recordings(SAMPLES)

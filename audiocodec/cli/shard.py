@@ -10,13 +10,13 @@ from audiocodec.cli.arguments import (
     add_shard_arguments,
     load_tables,
 )
-from audiocodec.cli.paths import Item, found
-from audiocodec.cli.progress import Progress
 from audiocodec.codes import CODE_SUFFIXES, CodesMetadata, read_codes
 from audiocodec.containers.shards import FORMATS, Row, describe, writer
-from audiocodec.containers.tables import EntropyTables
 from audiocodec.data.data_dir import read_table
+from audiocodec.entropy.model import EntropyTables
 from audiocodec.errors import CodecError, CodeFileError, ConfigError
+from audiocodec.pipeline.paths import Item, found
+from audiocodec.pipeline.progress import Progress
 
 Entry = TypeVar("Entry")
 

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from audiocodec.cli import arguments
-from audiocodec.cli.pcm import PCM_FORMATS, pcm_bytes
+from audiocodec.containers.pcm import PCM_FORMATS, pcm_bytes
 from audiocodec.containers.stream import read_header, read_packets
 from audiocodec.errors import CodeFileError, ConfigError
 

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from audiocodec.cli import arguments
-from audiocodec.cli.pcm import PCM_FORMATS, read_pcm
+from audiocodec.containers.pcm import PCM_FORMATS, read_pcm
 from audiocodec.containers.stream import StreamHeader, StreamWriter
 from audiocodec.errors import ConfigError
 

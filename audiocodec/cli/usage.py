@@ -18,11 +18,11 @@ from audiocodec.cli.arguments import (
     set_threads,
 )
 from audiocodec.cli.output import print_report
-from audiocodec.cli.paths import found
 from audiocodec.codes import CODE_SUFFIXES, read_codes
-from audiocodec.containers.tables import EntropyTables
+from audiocodec.entropy.model import EntropyTables
 from audiocodec.errors import CodecError, ConfigError, PartialFailure
 from audiocodec.files import atomic_path
+from audiocodec.pipeline.paths import found
 
 if TYPE_CHECKING:
     from audiocodec.models.transcoder import Transcoder
@@ -145,7 +145,7 @@ def _table(report: dict[str, Any]) -> str:
 def _write(
     folder: Path, report: dict[str, Any], table: str, counters: "dict[str, UsageCounter]"
 ) -> None:
-    from audiocodec.cli.usage_figure import draw_usage
+    from audiocodec.evaluation.usage_figure import draw_usage
 
     with atomic_path(folder / "usage.json") as temporary:
         temporary.write_text(json.dumps(report, indent=2, ensure_ascii=False), encoding="utf-8")

@@ -3,10 +3,10 @@
 import argparse
 
 from audiocodec.cli.arguments import add_model_argument, load_tables
-from audiocodec.cli.paths import Item, found
-from audiocodec.cli.progress import Progress
 from audiocodec.codes import CODE_SUFFIXES, read_codes
 from audiocodec.errors import CodecError, ConfigError
+from audiocodec.pipeline.paths import Item, found
+from audiocodec.pipeline.progress import Progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

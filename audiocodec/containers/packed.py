@@ -14,7 +14,7 @@ import numpy as np
 from audiocodec.containers.bits import pack, packed_size, unpack
 from audiocodec.containers.metadata import CodesMetadata, check_codes, smallest_dtype
 from audiocodec.containers.npy import read_at_most
-from audiocodec.containers.tables import EntropyTables
+from audiocodec.entropy.model import EntropyTables
 from audiocodec.errors import CodeFileError
 
 MAGIC = b"\x89CODEC\r\n"
@@ -78,9 +78,9 @@ def write(
     if tables is None:
         payloads = [pack(block, sizes) for block in blocks]
     else:
-        from audiocodec.containers import rans  # numba takes a while to load
+        from audiocodec.entropy import coder  # numba takes a while to load
 
-        payloads = [rans.encode(block, len(sizes), tables) for block in blocks]
+        payloads = [coder.encode(block, len(sizes), tables) for block in blocks]
     file.write(_header(replace(layout, block_bytes=tuple(map(len, payloads)))))
     for index, payload in enumerate(payloads):
         file.write(payload + _CRC.pack(_block_crc(index, payload)))
@@ -199,9 +199,9 @@ def _read_blocks(
         if tables is None or layout.digest is None:
             rows = unpack(payload, frames, channels, sizes)
         else:
-            from audiocodec.containers import rans  # numba takes a while to load
+            from audiocodec.entropy import coder  # numba takes a while to load
 
-            rows = rans.decode(payload, frames, channels, len(sizes), tables)
+            rows = coder.decode(payload, frames, channels, len(sizes), tables)
         if (rows >= limits).any():
             raise CodeFileError(f"block {index} has codes outside their codebooks")
         parts.append(rows.astype(smallest_dtype(sizes)))

@@ -19,14 +19,14 @@ from torch.nn import functional as F
 from audiocodec import audio
 from audiocodec.errors import AudioError, CodeFileError, ConfigError
 from audiocodec.models import streaming
-from audiocodec.models.batches import (
+from audiocodec.models.config import CodecConfig
+from audiocodec.models.inputs import (
     code_batch,
     pad_to_hop,
     row_lengths,
     silence_after,
     waveform_batch,
 )
-from audiocodec.models.config import CodecConfig
 from audiocodec.modules import DECODERS, ENCODERS
 from audiocodec.modules.streaming import StreamState
 from audiocodec.quantization import QUANTIZERS

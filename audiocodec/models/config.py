@@ -6,7 +6,7 @@ from typing import Any
 from audiocodec.config import one_of
 from audiocodec.errors import ConfigError
 from audiocodec.modules import DECODERS, ENCODERS
-from audiocodec.modules.causal import CausalDecoderConfig, CausalEncoderConfig
+from audiocodec.modules.convnext_codec import CausalDecoderConfig, CausalEncoderConfig
 from audiocodec.quantization import QUANTIZERS
 from audiocodec.quantization.residual import ResidualSimVQConfig
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from audiocodec.containers.tables import TABLES_FILE
+from audiocodec.entropy.model import TABLES_FILE
 from audiocodec.models.card import read_card
 from audiocodec.models.codec import Codec
 from audiocodec.models.folders import WEIGHTS_FILE

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from audiocodec.containers.tables import TABLES_FILE
+from audiocodec.entropy.model import TABLES_FILE
 from audiocodec.errors import ModelError
 from audiocodec.models import hub
 

@@ -16,8 +16,8 @@ from torch import Tensor
 from audiocodec.errors import ConfigError, ModelError, one_line
 from audiocodec.models.codec import Codec
 from audiocodec.models.config import CodecConfig
-from audiocodec.modules.reference_decoder import ReferenceDecoderConfig
-from audiocodec.modules.reference_encoder import ReferenceEncoderConfig
+from audiocodec.modules.simvq_paper_decoder import ReferenceDecoderConfig
+from audiocodec.modules.simvq_paper_encoder import ReferenceEncoderConfig
 from audiocodec.quantization.simvq import SimVQConfig
 
 AVERAGE = "model_ema."

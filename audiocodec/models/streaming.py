@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from audiocodec.errors import AudioError, CodeFileError, ConfigError
-from audiocodec.models.batches import code_batch, waveform_batch
+from audiocodec.models.inputs import code_batch, waveform_batch
 from audiocodec.modules.streaming import StreamState
 
 if TYPE_CHECKING:

@@ -1,19 +1,19 @@
 """Layers that know no codec, and the tables of encoders and decoders that `kind:` chooses from."""
 
-from audiocodec.modules.causal import (
+from audiocodec.modules.convnext_codec import (
     CausalDecoder,
     CausalDecoderConfig,
     CausalEncoder,
     CausalEncoderConfig,
 )
-from audiocodec.modules.reference_decoder import ReferenceDecoder, ReferenceDecoderConfig
-from audiocodec.modules.reference_encoder import ReferenceEncoder, ReferenceEncoderConfig
 from audiocodec.modules.seanet import (
     SeanetDecoder,
     SeanetDecoderConfig,
     SeanetEncoder,
     SeanetEncoderConfig,
 )
+from audiocodec.modules.simvq_paper_decoder import ReferenceDecoder, ReferenceDecoderConfig
+from audiocodec.modules.simvq_paper_encoder import ReferenceEncoder, ReferenceEncoderConfig
 from audiocodec.registry import Registry
 
 ENCODERS = Registry(

@@ -11,7 +11,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from audiocodec.files import atomic_path
-from audiocodec.training.journal import read_log
+from audiocodec.training.run_log import read_log
 
 matplotlib.use("agg")
 

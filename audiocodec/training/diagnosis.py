@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from audiocodec.processes import alone
+from audiocodec.training.backward import Phase, Sounds, Update
 from audiocodec.training.optimization import gradient_norm, gradients
-from audiocodec.training.step import Phase, Sounds, Update
 
 
 def bad_rows(

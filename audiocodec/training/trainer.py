@@ -25,16 +25,16 @@ from audiocodec.errors import DataError
 from audiocodec.files import atomic_path
 from audiocodec.models.bundle import save_codec
 from audiocodec.training import checkpoint
+from audiocodec.training.backward import Phase, Sounds
 from audiocodec.training.checkpoint import Checkpoint, Start
 from audiocodec.training.config import TrainConfig
-from audiocodec.training.engine import Engine, Step
 from audiocodec.training.guard import Guard
 from audiocodec.training.interruption import Interrupted, StopRequest
-from audiocodec.training.journal import Journal
 from audiocodec.training.networks import Networks
 from audiocodec.training.provenance import describe_run, refuse_changes
+from audiocodec.training.run_log import Journal
 from audiocodec.training.schedule import draw_num_quantizers, learning_rate_factor, seed_step
-from audiocodec.training.step import Phase, Sounds
+from audiocodec.training.update import Engine, Step
 from audiocodec.training.validation import Score, Validator, quality, summarise
 from audiocodec.training.window import Window
 

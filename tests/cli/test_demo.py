@@ -2,7 +2,7 @@
 
 import soundfile
 
-from audiocodec.cli.samples import demo_speech
+from audiocodec.data.samples import demo_speech
 from tests.cli.helpers import write_audio
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from audiocodec.cli.main import main
-from audiocodec.cli.pcm import pcm_bytes, read_pcm
+from audiocodec.containers.pcm import pcm_bytes, read_pcm
 from audiocodec.errors import AudioError
 from audiocodec.models.bundle import load_codec, save_codec
 from tests.conftest import build_codec

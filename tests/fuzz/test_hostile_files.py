@@ -12,9 +12,9 @@ import soundfile
 
 from audiocodec.audio import audio_info, read_waveform
 from audiocodec.codes import CodesMetadata, read_codes_from, write_codes
-from audiocodec.containers.fit import fit_tables
 from audiocodec.containers.stream import StreamHeader, StreamWriter, read_header, read_packets
-from audiocodec.containers.tables import read_tables, write_tables
+from audiocodec.entropy.model import read_tables, write_tables
+from audiocodec.entropy.training import fit_tables
 from audiocodec.errors import CodecError
 from audiocodec.models.bundle import load_codec
 from tests.fuzz.mutations import (

@@ -11,9 +11,9 @@ import torch
 from audiocodec import config as configuration
 from audiocodec.audio import AudioInfo
 from audiocodec.codes import CodesMetadata, write_codes
-from audiocodec.containers.fit import fit_tables
 from audiocodec.containers.stream import StreamHeader, StreamWriter
-from audiocodec.containers.tables import write_tables
+from audiocodec.entropy.model import write_tables
+from audiocodec.entropy.training import fit_tables
 from audiocodec.models.bundle import load_codec, save_codec
 from audiocodec.models.codec import Codec
 from audiocodec.models.config import CodecConfig

@@ -5,7 +5,7 @@ import pytest
 
 from audiocodec.codes import read_codes, write_codes
 from audiocodec.containers.stream import read_header, read_packets
-from audiocodec.containers.tables import read_tables
+from audiocodec.entropy.model import read_tables
 from audiocodec.models.bundle import load_codec
 from tests.golden.make import FOLDER, FRAMES, HEADER, METADATA, chirp, codes_by_formula
 

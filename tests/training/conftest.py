@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from audiocodec.audio import audio_info
-from audiocodec.cli.samples import shipped_speech
 from audiocodec.data.data_dir import Utterance, read_data_dir, write_data_dir
+from audiocodec.data.samples import shipped_speech
 from audiocodec.training.trainer import Trainer
 from tests.training.helpers import tiny_config
 

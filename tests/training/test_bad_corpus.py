@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from audiocodec.audio import audio_info, read_waveform, write_waveform
-from audiocodec.cli.samples import shipped_speech
 from audiocodec.data.data_dir import Utterance
+from audiocodec.data.samples import shipped_speech
 from tests.training.helpers import log_lines
 
 TOTAL, SILENT, CLIPPED, TRUNCATED = 20, 2, 2, 1  # 10 %, 10 %, 5 %

@@ -9,10 +9,10 @@ from audiocodec.config import to_dict
 from audiocodec.errors import ConfigError, ModelError
 from audiocodec.models.bundle import load_codec
 from audiocodec.training import checkpoint
+from audiocodec.training.backward import Phase
 from audiocodec.training.checkpoint import load_start
 from audiocodec.training.export import export_model
 from audiocodec.training.networks import start_config
-from audiocodec.training.step import Phase
 from tests.training.helpers import TINY, in_child, tiny_config
 
 

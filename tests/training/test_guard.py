@@ -7,8 +7,8 @@ import torch
 
 from audiocodec.quantization.usage import StageUsage
 from audiocodec.training import checkpoint
+from audiocodec.training.backward import Phase, Sounds
 from audiocodec.training.guard import Diverged, Guard, GuardConfig
-from audiocodec.training.step import Phase, Sounds
 from audiocodec.training.trainer import Trainer
 from tests.training.helpers import assert_same, log_lines, weights
 

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiocodec.cli.samples import shipped_speech
 from audiocodec.codes import CodesMetadata, read_codes, write_codes
-from audiocodec.containers import packed, rans
-from audiocodec.containers.fit import fit_tables
-from audiocodec.containers.tables import EntropyTables, Layer, read_tables, write_tables
+from audiocodec.containers import packed
+from audiocodec.data.samples import shipped_speech
+from audiocodec.entropy import coder
+from audiocodec.entropy.model import EntropyTables, Layer, read_tables, write_tables
+from audiocodec.entropy.training import fit_tables
 from audiocodec.errors import CodeFileError, ModelError
 from audiocodec.models.bundle import load_codec
 from audiocodec.models.folders import DEFAULT_MODEL, model_folder
@@ -52,8 +53,8 @@ def metadata_for(codes: np.ndarray) -> CodesMetadata:
 def test_any_codes_come_back_even_improbable_ones(channels, stages, frames, seed):
     rng = np.random.default_rng(seed)
     block = np.stack([rng.integers(0, size, frames) for size in SIZES[:stages] * channels])
-    payload = rans.encode(block, stages, TABLES)
-    np.testing.assert_array_equal(rans.decode(payload, frames, channels, stages, TABLES), block)
+    payload = coder.encode(block, stages, TABLES)
+    np.testing.assert_array_equal(coder.decode(payload, frames, channels, stages, TABLES), block)
 
 
 class Described:
@@ -123,7 +124,7 @@ def test_the_description_in_the_documents_is_enough_to_decode():
     codes = correlated_codes(200, seed=5)
     codes[:, 50:] = np.random.default_rng(0).integers(0, np.array(SIZES)[:, None], (2, 150))
     other = correlated_codes(200, seed=6)
-    payload = rans.encode(np.concatenate([codes, other]), 2, TABLES)
+    payload = coder.encode(np.concatenate([codes, other]), 2, TABLES)
     assert reference_decode(payload, 200, 2) == [codes.T.tolist(), other.T.tolist()]
 
 
@@ -134,16 +135,16 @@ def test_fitting_finds_what_one_code_says_about_another():
     likely, other = 0.7 + 0.3 / 9, 0.3 / 9
     follow = -likely * np.log2(likely) - 8 * other * np.log2(other)
     for stages, bits in ((1, move), (2, move + follow)):
-        rate = 8 * len(rans.encode(codes[:stages], stages, TABLES)) / codes.shape[1]
+        rate = 8 * len(coder.encode(codes[:stages], stages, TABLES)) / codes.shape[1]
         assert rate == pytest.approx(bits, rel=0.06)
 
 
 def test_no_probability_depends_on_threads_or_on_what_else_is_coded():
     """Beside: payloads of other codes, in other threads."""
     blocks = [correlated_codes(300, seed=seed) for seed in range(8)]
-    alone = [rans.encode(block, 2, TABLES) for block in blocks]
+    alone = [coder.encode(block, 2, TABLES) for block in blocks]
     with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(lambda block: rans.encode(block, 2, TABLES), blocks)) == alone
+        assert list(pool.map(lambda block: coder.encode(block, 2, TABLES), blocks)) == alone
 
 
 def test_codes_can_be_coded_where_compiled_code_cannot_be_kept(monkeypatch):
@@ -152,8 +153,8 @@ def test_codes_can_be_coded_where_compiled_code_cannot_be_kept(monkeypatch):
             raise RuntimeError("cannot cache function: no locator available")
         return lambda function: function
 
-    monkeypatch.setattr(rans.numba, "njit", njit)
-    assert rans._compiled(len) is len
+    monkeypatch.setattr(coder.numba, "njit", njit)
+    assert coder._compiled(len) is len
 
 
 @pytest.mark.parametrize(("sizes", "frames"), [(SIZES, 1), (SIZES, 7), ((1024, 300, 3), 400)])
@@ -161,8 +162,8 @@ def test_few_codes_of_many_are_fitted_without_overflow(sizes, frames):
     """Each code of a large codebook comes once: what was before it seems to tell it for sure."""
     codes = np.random.default_rng(0).integers(0, np.array(sizes)[:, None], (len(sizes), frames))
     tables = fit_tables([codes], one_hot(sizes))
-    payload = rans.encode(codes, len(sizes), tables)
-    back = rans.decode(payload, frames, 1, len(sizes), tables)
+    payload = coder.encode(codes, len(sizes), tables)
+    back = coder.decode(payload, frames, 1, len(sizes), tables)
     np.testing.assert_array_equal(back, codes)
 
 
@@ -182,7 +183,7 @@ def test_hostile_blocks_end_in_a_clean_error():
     rng = np.random.default_rng(0)
     for size in [*range(12), *rng.integers(0, 400, 300)]:
         with pytest.raises(CodeFileError, match="entropy coded block"):
-            rans.decode(rng.bytes(int(size)), 500, 1, 2, TABLES)
+            coder.decode(rng.bytes(int(size)), 500, 1, 2, TABLES)
 
 
 @pytest.mark.parametrize("leading", [(), (2,)])

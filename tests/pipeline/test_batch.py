@@ -6,10 +6,10 @@ from threading import Barrier
 
 import pytest
 
-from audiocodec.cli.batch import Pipeline, run_items
-from audiocodec.cli.paths import Item
-from audiocodec.cli.progress import Progress
-from audiocodec.models.batching import encoder_batch_seconds
+from audiocodec.models.batch_size import encoder_batch_seconds
+from audiocodec.pipeline.batch import Pipeline, run_items
+from audiocodec.pipeline.paths import Item
+from audiocodec.pipeline.progress import Progress
 from tests.conftest import build_codec
 
 

@@ -5,10 +5,10 @@ import torch
 
 from audiocodec.losses.adversarial import discriminator_loss, generator_loss
 from audiocodec.losses.feature_matching import feature_matching_loss
-from audiocodec.training.engine import Engine, resolve_precision
+from audiocodec.training.backward import Phase, Sounds
 from audiocodec.training.networks import Networks
 from audiocodec.training.optimization import LossScale, gradient_norm, scale_and_clip
-from audiocodec.training.step import Phase, Sounds
+from audiocodec.training.update import Engine, resolve_precision
 from tests.training.helpers import tiny_config
 
 BOTH = Phase(quantize=True, adversarial=True)

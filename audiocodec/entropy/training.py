@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from audiocodec.containers.tables import (
+from audiocodec.entropy.model import (
     ACTIVATION,
     FRAMES_BACK,
     MAX_CODEBOOK_SIZE,

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from audiocodec.codes import Coded, read_codes, read_codes_from
-from audiocodec.containers.tables import EntropyTables
 from audiocodec.data.data_dir import read_scp
+from audiocodec.entropy.model import EntropyTables
 from audiocodec.errors import ConfigError
 
 STANDARD = "-"  # as an input stdin, as an output stdout

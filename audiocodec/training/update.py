@@ -12,6 +12,14 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from audiocodec.processes import mean_over_processes
+from audiocodec.training.backward import (
+    Outcome,
+    Phase,
+    Sounds,
+    Update,
+    build_balancer,
+    reconstruction_losses,
+)
 from audiocodec.training.config import Precision, TrainConfig
 from audiocodec.training.diagnosis import bad_rows, first_bad_gradient
 from audiocodec.training.guard import first_bad
@@ -21,14 +29,6 @@ from audiocodec.training.optimization import (
     gradient_norm,
     gradients,
     scale_and_clip,
-)
-from audiocodec.training.step import (
-    Outcome,
-    Phase,
-    Sounds,
-    Update,
-    build_balancer,
-    reconstruction_losses,
 )
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}

@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 
 from tqdm import tqdm
 
-from audiocodec.cli.paths import Item
 from audiocodec.errors import CodecError, PartialFailure
+from audiocodec.pipeline.paths import Item
 
 Outcomes: TypeAlias = dict[Item, dict[str, Any]]  # as a manifest has them
 

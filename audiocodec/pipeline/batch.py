@@ -17,10 +17,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Generic, TypeAlias, TypeVar
 
-from audiocodec.cli.paths import Item, Plan
-from audiocodec.cli.progress import Outcomes, Progress
 from audiocodec.errors import CodecError
 from audiocodec.files import atomic_path
+from audiocodec.pipeline.paths import Item, Plan
+from audiocodec.pipeline.progress import Outcomes, Progress
 
 Loaded = TypeVar("Loaded")
 Result = TypeVar("Result")

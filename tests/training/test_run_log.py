@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from audiocodec.cli.main import main
 from audiocodec.models.bundle import load_codec
 from audiocodec.training import checkpoint
-from audiocodec.training.journal import Journal, read_log, spectrogram_image
+from audiocodec.training.run_log import Journal, read_log, spectrogram_image
 from audiocodec.training.schedule import draw_num_quantizers, learning_rate_factor
 from audiocodec.training.window import Window
 from tests.training.helpers import log_lines

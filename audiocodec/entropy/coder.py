@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from audiocodec.containers.tables import ACTIVATION, PRECISION, EntropyTables, Layer, powers
+from audiocodec.entropy.model import ACTIVATION, PRECISION, EntropyTables, Layer, powers
 from audiocodec.errors import CodeFileError
 
 _LOW = 1 << 16  # the state stays in [2**16, 2**32) and gives or takes words of 16 bits

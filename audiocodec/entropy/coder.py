@@ -1,7 +1,7 @@
 """Asymmetric numeral systems (arXiv:1311.2540) over integer tables: range coding as a stack.
 
 Codes go frame by frame, channel by channel, stage by stage, as in a bit-packed block. What is
-probable is computed from the codes before by the network of `tables.py`, which the decoder runs
+probable is computed from the codes before by the network of `model.py`, which the decoder runs
 after every code. That is a loop over codes that no array operation can replace; numba compiles it.
 
 Written here, in integers, because the libraries at hand take probabilities as floats and promise

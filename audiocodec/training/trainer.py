@@ -62,7 +62,7 @@ class Trainer:
             raise DataError("no utterances to validate on; check the data directories")
         self.config, self.experiment, self.train, self.workers = config, experiment, train, workers
         self.accelerator = Accelerator(
-            mixed_precision="no",  # ours, see engine.py: one scale for two optimizers
+            mixed_precision="no",  # ours, see update.py: one scale for two optimizers
             cpu=cpu,
             log_with="tensorboard" if importlib.util.find_spec("tensorboard") else None,
             project_dir=experiment,

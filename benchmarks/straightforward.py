@@ -19,7 +19,7 @@ from audiocodec.discriminators.base import Judgement
 from audiocodec.discriminators.spectrum import FLOOR
 from audiocodec.losses.adversarial import discriminator_loss, generator_loss
 from audiocodec.losses.feature_matching import MIN_MAGNITUDE, feature_matching_loss
-from audiocodec.modules.heads import MAX_LOG_MAGNITUDE
+from audiocodec.modules.overlap import MAX_LOG_MAGNITUDE
 from audiocodec.training.backward import reconstruction_losses
 from audiocodec.training.config import OptimizerConfig, TrainConfig
 from audiocodec.training.networks import Networks

@@ -15,7 +15,7 @@ from audiocodec.features.stft import (
     make_window,
     stft,
 )
-from audiocodec.losses.distance import mean_absolute
+from audiocodec.losses.distance import energy_distance
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class MultiResolutionMel(nn.Module):
             self.register_buffer(f"filters_{index}", filters, persistent=False)
 
     def forward(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Scalar distance of waveforms (batch, 1, time)."""
+        """Scalar distance of waveforms (batch, 1, time); `fake` may have several draws of each."""
         distances = []
         for index in range(len(self.config.windows)):
             with torch.no_grad():
@@ -81,9 +81,9 @@ class MultiResolutionMel(nn.Module):
 
     def _distance(self, real: Tensor, fake: Tensor) -> Tensor:
         floor = self.config.floor
-        distance = mean_absolute(fake.clamp_min(floor).log(), real.clamp_min(floor).log())
+        distance = energy_distance(fake.clamp_min(floor).log(), real.clamp_min(floor).log())
         if self.config.linear:
-            distance = distance + self.config.linear * mean_absolute(fake, real)
+            distance = distance + self.config.linear * energy_distance(fake, real)
         return distance
 
     def _mel(self, waveform: Tensor, index: int) -> Tensor:
@@ -126,7 +126,7 @@ class MultiResolutionStft(nn.Module):
             self.register_buffer(f"window_{index}", make_window("hann", n_fft), persistent=False)
 
     def forward(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Scalar distance of waveforms (batch, 1, time)."""
+        """Scalar distance of waveforms (batch, 1, time); `fake` may have several draws of each."""
         distances = []
         for index in range(len(self.config.windows)):
             window = getattr(self, f"window_{index}")
@@ -143,7 +143,7 @@ class MultiResolutionStft(nn.Module):
             with torch.no_grad():
                 target = compressed(real, config.exponent, config.floor)
             output = compressed(fake, config.exponent, config.floor)
-            parts = mean_absolute(torch.view_as_real(output), torch.view_as_real(target))
+            parts = energy_distance(torch.view_as_real(output), torch.view_as_real(target))
             distance = distance + config.complex * parts
         if config.log_magnitude or config.convergence:
             distance = distance + self._magnitude_distance(magnitude(real).detach(), fake)
@@ -152,12 +152,15 @@ class MultiResolutionStft(nn.Module):
     def _magnitude_distance(self, real: Tensor, fake_spectrum: Tensor) -> Tensor:
         floor, fake = self.config.floor, magnitude(fake_spectrum)
         logs = [(values.square() + floor**2).log() / 2 for values in (real, fake)]
-        log_distance = mean_absolute(logs[1], logs[0])
-        scale = (real.square() + floor**2).sum().sqrt()
-        convergence = torch.linalg.vector_norm(real - fake) / scale
-        return self.config.log_magnitude * log_distance + self.config.convergence * convergence
+        log_distance = energy_distance(logs[1], logs[0])
+        distance = self.config.log_magnitude * log_distance
+        if self.config.convergence:
+            scale = (real.square() + floor**2).sum().sqrt()
+            convergence = torch.linalg.vector_norm(real - fake) / scale
+            distance = distance + self.config.convergence * convergence
+        return distance
 
 
 def waveform_l1(real: Tensor, fake: Tensor) -> Tensor:
     """Mean absolute difference of samples."""
-    return mean_absolute(fake, real)
+    return energy_distance(fake, real)

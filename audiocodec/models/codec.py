@@ -102,14 +102,19 @@ class Codec(nn.Module):
         waveform: Tensor,
         num_quantizers: int | Tensor | None = None,
         quantize: bool = True,
+        draws: int = 1,
     ) -> CodecOutput:
-        """Reconstruct with gradients (batch, 1, time); without `quantize`, an autoencoder."""
+        """Reconstruct with gradients (batch, 1, time); without `quantize`, an autoencoder.
+
+        With several `draws` the output has (draws * batch, 1, time): each row, with other noise.
+        """
         num_samples = waveform.shape[-1]
         latent = self.encoder(self._padded(waveform))
         quantized = self.quantizer(latent, num_quantizers) if quantize else None
         latent = latent if quantized is None else quantized.latent
         delay = self.decoder.delay
-        output = self.decoder(F.pad(latent, (0, delay)))[..., delay * self.hop_length :]
+        options = {} if draws == 1 else {"draws": draws}
+        output = self.decoder(F.pad(latent, (0, delay)), **options)[..., delay * self.hop_length :]
         return CodecOutput(output[..., :num_samples], quantized)
 
     @torch.inference_mode()

@@ -14,10 +14,11 @@ from torch.nn import functional as F
 
 from audiocodec.config import one_of
 from audiocodec.errors import ConfigError
+from audiocodec.features.mdct import mdct_basis
 from audiocodec.modules.conv import CausalConv
 from audiocodec.modules.convnext import ConvNextStack
 from audiocodec.modules.front import SpectralFront, compress
-from audiocodec.modules.heads import HEADS, IstftHeadConfig, mdct_basis
+from audiocodec.modules.heads import HEADS, IstftHeadConfig
 from audiocodec.modules.streaming import StreamState
 
 
@@ -136,8 +137,10 @@ class CausalDecoder(nn.Module):
         self.head = HEADS.build(config.head, config.channels, hop_length)
         self.delay: int = config.lookahead + self.head.delay
 
-    def forward(self, latent: Tensor, state: StreamState | None = None) -> Tensor:
+    def forward(self, latent: Tensor, state: StreamState | None = None, draws: int = 1) -> Tensor:
+        """`draws` of a head that makes noise are rows of the batch, one draw after the other."""
         x = self.embed(latent.transpose(1, 2), state)  # (batch, frames, channels)
         x = self.norm_in(x.to(self.norm_in.weight.dtype))
-        waveform: Tensor = self.head(self.norm_out(self.stack(x, state)), state)
+        features = self.norm_out(self.stack(x, state))
+        waveform: Tensor = self.head(features.repeat(draws, 1, 1), state)
         return waveform.unsqueeze(1)

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from audiocodec.features.mdct import lapped_basis
 from audiocodec.features.mel import mel_filters
-from audiocodec.modules.heads import lapped_basis
 from audiocodec.modules.streaming import StreamState, with_past
 
 _SCALE_RATE = 24_000  # Hz, at which the bands are mel bands; at other rates they scale along

@@ -5,49 +5,17 @@ block t - delay is complete, and emitted, when frame t arrives. The overlap-add 
 of whole blocks: no fold, no loop over frames. All of it runs in float32.
 """
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from audiocodec.errors import ConfigError
-from audiocodec.modules.streaming import StreamState, with_past
+from audiocodec.features.mdct import mdct_basis
+from audiocodec.modules.harmonic import HarmonicHead, HarmonicHeadConfig
+from audiocodec.modules.overlap import MAX_LOG_MAGNITUDE, overlap_add
+from audiocodec.modules.streaming import StreamState
 from audiocodec.registry import Registry
-
-MAX_LOG_MAGNITUDE = math.log(1e2)  # clamped before exp: exp-then-clip has NaN gradients (0 * inf)
-
-
-def mdct_basis(hop_length: int) -> Tensor:
-    """Windowed orthonormal MDCT: row k is coefficient k's waveform of 2 * hop_length samples.
-
-    With the sine window, analysis and synthesis by these rows reconstruct exactly (Princen,
-    Johnson and Bradley 1987).
-    """
-    return lapped_basis(hop_length, torch.cos)
-
-
-def lapped_basis(hop_length: int, wave: Callable[[Tensor], Tensor]) -> Tensor:
-    """The MDCT's rows of cosines; of sines, those that complete them to a complex spectrum."""
-    time = torch.arange(2 * hop_length, dtype=torch.float64)
-    frequency = torch.arange(hop_length, dtype=torch.float64).unsqueeze(1)
-    window = torch.sin(math.pi / (2 * hop_length) * (time + 0.5))
-    phase = math.pi / hop_length * (time + 0.5 + hop_length / 2) * (frequency + 0.5)
-    return (window * wave(phase) * math.sqrt(2 / hop_length)).float()
-
-
-def overlap_add(layer: nn.Module, segments: Tensor, state: StreamState | None) -> Tensor:
-    """Add up overlapping frames: (batch, frames, overlap, hop) -> (batch, frames, hop).
-
-    Output block t is the sum over r of segment r of frame t - r.
-    """
-    overlap, frames = segments.shape[2], segments.shape[1]
-    padded = with_past(layer, segments, overlap - 1, state)
-    blocks = padded[:, overlap - 1 :, 0]
-    for r in range(1, overlap):
-        blocks = blocks + padded[:, overlap - 1 - r : overlap - 1 - r + frames, r]
-    return blocks
 
 
 @dataclass(frozen=True)
@@ -131,5 +99,10 @@ class IstftHead(nn.Module):
 
 
 HEADS = Registry(
-    "head", {"istft": (IstftHeadConfig, IstftHead), "mdct": (MdctHeadConfig, MdctHead)}
+    "head",
+    {
+        "harmonic": (HarmonicHeadConfig, HarmonicHead),
+        "istft": (IstftHeadConfig, IstftHead),
+        "mdct": (MdctHeadConfig, MdctHead),
+    },
 )

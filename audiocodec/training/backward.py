@@ -77,14 +77,14 @@ class Update:
     def __call__(self, sounds: Sounds, phase: Phase, scale: float = 1.0) -> Outcome:
         """Gradients, times `scale`, of one batch."""
         with self.autocast():
-            output = self.codec(sounds.waveform, sounds.stages, phase.quantize)
+            output = self.codec(sounds.waveform, sounds.stages, phase.quantize, self.config.draws)
         fake = output.waveform.float()
         leaf = fake.detach().requires_grad_()
         real, heard = (self._heard(x, sounds.bandwidth) for x in (sounds.waveform, leaf))
         terms = {name: loss(real, heard) for name, loss in self.reconstruction.items()}
         if phase.adversarial:
             with self.autocast():
-                judgements = self.discriminators(real, heard)
+                judgements = self.discriminators(real, heard[: len(real)])
             terms["adversarial"] = generator_loss(judgements)
             terms["feature_matching"] = feature_matching_loss(judgements)
         slope = self._slope(terms, leaf, scale, keep_graph=phase.adversarial)
@@ -103,7 +103,8 @@ class Update:
     def _heard(self, waveform: Tensor, bandwidth: Tensor | None) -> Tensor:
         if bandwidth is None:
             return waveform
-        return band_limited(waveform, bandwidth, self.sample_rate)
+        draws = len(waveform) // len(bandwidth)
+        return band_limited(waveform, bandwidth.repeat(draws), self.sample_rate)
 
     def _slope(self, terms: Terms, fake: Tensor, scale: float, keep_graph: bool) -> Tensor:
         """The gradient of the weighted terms with respect to `fake`, times `scale`."""
@@ -130,6 +131,7 @@ def reconstruction_losses(config: LossConfig, sample_rate: int) -> nn.ModuleDict
     losses = {
         "mel": MultiResolutionMel(config.mel_settings, sample_rate),
         "stft": MultiResolutionStft(config.stft_settings, sample_rate),
+        "fine": MultiResolutionStft(config.fine_settings, sample_rate),
         "waveform": WaveformL1(),
     }
     return nn.ModuleDict({name: loss for name, loss in losses.items() if config.weight(name)})

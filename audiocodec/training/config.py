@@ -18,7 +18,8 @@ Best = Literal["quality", "mel", "pesq", "stoi"]
 
 _POSITIVE: tuple[str, ...] = ("steps", "batch_size", "accumulation", "keep_checkpoints")
 _POSITIVE += ("log_every", "save_every", "validate_every")
-WAVEFORM_TERMS = ("mel", "stft", "waveform", "adversarial", "feature_matching")
+RECONSTRUCTION_TERMS = ("mel", "stft", "fine", "waveform")
+WAVEFORM_TERMS = (*RECONSTRUCTION_TERMS, "adversarial", "feature_matching")
 
 
 @dataclass(frozen=True)
@@ -27,20 +28,29 @@ class LossConfig:
 
     mel: float = 5.0
     stft: float = 1.0
+    fine: float = 0.0  # spectra of another configuration, e.g. magnitudes that show harmonics
     waveform: float = 5.0
     quantizer: float = 1.0
     adversarial: float = 1.0
     feature_matching: float = 2.0
     mel_settings: MultiResolutionMelConfig = MultiResolutionMelConfig()
     stft_settings: MultiResolutionStftConfig = MultiResolutionStftConfig()
+    fine_settings: MultiResolutionStftConfig = MultiResolutionStftConfig(
+        windows=(2048, 1024), complex=0.0, log_magnitude=1.0
+    )
+    draws: int = 1  # 2: reconstruction terms are energy distances, for heads that make noise
     balancer: BalancerConfig | None = None  # {}: weights but the quantizer's are shares of gradient
 
     def __post_init__(self) -> None:
         for name in (*WAVEFORM_TERMS, "quantizer"):
             if self.weight(name) < 0:
                 raise ConfigError(f"losses.{name} is {self.weight(name)}; give 0 or more")
-        if not self.mel + self.stft + self.waveform > 0:
-            raise ConfigError("losses.mel, stft and waveform are all 0; training needs one of them")
+        if not any(self.weight(name) for name in RECONSTRUCTION_TERMS):
+            raise ConfigError(
+                f"losses.{', '.join(RECONSTRUCTION_TERMS)} are all 0; training needs one of them"
+            )
+        if self.draws not in (1, 2):
+            raise ConfigError(f"losses.draws is {self.draws}; give 1 or 2")
 
     def weight(self, name: str) -> float:
         """The weight of the term called `name`."""

@@ -1,0 +1,182 @@
+"""A synthesis head of harmonics and noise: what cannot be coded is made, with the right character.
+
+Low frequencies are MDCT coefficients, as in `MdctHead`. Above, a decoder cannot know phases, and a
+network that predicts coefficients there settles on steady tones: a buzz. This head gives it two
+excitations to shape instead, both flat, and only a smooth envelope for each:
+
+- harmonics of the voice: a memoryless nonlinearity makes every multiple of the pitch, in phase, of
+  the low band, as high-frequency regeneration does (Makhoul and Berouti 1979);
+- noise, from a fixed table.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from audiocodec.errors import ConfigError
+from audiocodec.features.mdct import lapped_basis, mdct_basis
+from audiocodec.modules.overlap import MAX_LOG_MAGNITUDE, overlap_add
+from audiocodec.modules.streaming import StreamState, with_past
+
+_TABLE_FRAMES = 256  # of noise before it repeats: 3.4 s at 75 frames/s
+_TABLE_SEED = 1979
+_SMOOTHED = 9  # coefficients over which an excitation is made flat
+_QUIET = 1e-9  # power of a coefficient below which an excitation is left to fade, -90 dB
+_KNEE = 2.5  # of the knots' distances: constant below this multiple of `start`, then proportional
+
+
+@dataclass(frozen=True)
+class HarmonicHeadConfig:
+    """Coefficients are counted from 0 Hz; each is sample_rate / (2 * hop_length) wide."""
+
+    direct: int = 48  # predicted one by one
+    source: int = 32  # of these, the ones that harmonics are made of
+    start: int = 27  # the first that is excited
+    knots: int = 36  # of the envelope of each excitation
+    initial_log_magnitude: float = -5.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.source <= self.direct:
+            raise ConfigError(
+                f"head.source is {self.source}; give 1 to head.direct ({self.direct})"
+            )
+        if not 0 < self.start <= self.direct:
+            raise ConfigError(
+                f"head.start is {self.start}; give 1 to head.direct ({self.direct}), "
+                "or nothing makes the frequencies between"
+            )
+        if self.knots < 2:
+            raise ConfigError(f"head.knots is {self.knots}; give 2 or more")
+
+
+class HarmonicHead(nn.Module):
+    """Inverse MDCT of direct coefficients and shaped excitations; delay 2 blocks.
+
+    One block more than an inverse MDCT takes: harmonics of a frame are made of the low band of all
+    the blocks that it covers. In training mode each row starts anywhere in the table of noise;
+    otherwise every signal starts at its beginning, so that decoding is deterministic.
+    """
+
+    delay = 2
+    late = 1  # of these, the blocks before its input is heard at all
+    stochastic = True
+    basis: Tensor
+    analysis: Tensor
+    interpolation: Tensor
+    table: Tensor
+
+    def __init__(self, config: HarmonicHeadConfig, channels: int, hop_length: int) -> None:
+        super().__init__()
+        if config.direct > hop_length or config.start >= hop_length:
+            raise ConfigError(
+                f"head.direct is {config.direct} and head.start {config.start}; the hop of "
+                f"{hop_length} has coefficients 0 to {hop_length - 1}"
+            )
+        self.config, self.hop_length = config, hop_length
+        excited = hop_length - config.start
+        self.sizes = (config.direct, excited, excited)
+        self.project = nn.Linear(channels, 2 * (config.direct + config.knots))
+        with torch.no_grad():
+            self.project.bias[: config.direct].fill_(config.initial_log_magnitude)
+            self.project.bias[2 * config.direct :].fill_(config.initial_log_magnitude)
+        basis = mdct_basis(hop_length)
+        both = torch.cat(
+            [basis[config.start :], lapped_basis(hop_length, torch.sin)[config.start :]]
+        )
+        for name, values in {
+            "basis": basis,
+            "analysis": both.t().contiguous(),
+            "interpolation": _interpolation(config.start, hop_length, config.knots),
+            "table": _noise_table(excited),
+        }.items():
+            self.register_buffer(name, values, persistent=False)
+        # Each remembers a past of its own in the state of a stream.
+        self.low_sum, self.low_past, self.waiting = nn.Identity(), nn.Identity(), nn.Identity()
+        self.position = nn.Identity()
+
+    def forward(self, features: Tensor, state: StreamState | None = None) -> Tensor:
+        """(batch, frames, channels) -> (batch, frames * hop_length)."""
+        with torch.autocast(features.device.type, enabled=False):
+            parts = self._parts(self.project(features.to(self.basis.dtype)))
+            harmonics = self._harmonics(parts[..., : self.config.source].detach(), state)
+            ready = with_past(self.waiting, parts, 1, state)[:, :-1]  # the harmonics are as late
+            direct, voiced, unvoiced = ready.split(self.sizes, dim=-1)
+            noise = self._noise(features, state)
+            excited = voiced * harmonics + unvoiced * noise
+            spectrum = F.pad(direct, (0, self.hop_length - self.config.direct)) + F.pad(
+                excited, (self.config.start, 0)
+            )
+            return overlap_add(self, self._segments(spectrum), state).flatten(1)
+
+    def _parts(self, projected: Tensor) -> Tensor:
+        """Direct coefficients and the envelopes of both excitations, (batch, frames, ...)."""
+        config = self.config
+        log_magnitude, phase, voiced, unvoiced = projected.split(
+            [config.direct, config.direct, config.knots, config.knots], dim=-1
+        )
+        direct = log_magnitude.clamp(max=MAX_LOG_MAGNITUDE).exp() * phase.cos()
+        envelopes = [
+            (knots @ self.interpolation).clamp(max=MAX_LOG_MAGNITUDE).exp()
+            for knots in (voiced, unvoiced)
+        ]
+        return torch.cat([direct, *envelopes], dim=-1)
+
+    def _segments(self, coefficients: Tensor) -> Tensor:
+        basis = self.basis[: coefficients.shape[-1]]
+        return (coefficients @ basis).unflatten(-1, (2, self.hop_length))
+
+    def _harmonics(self, low: Tensor, state: StreamState | None) -> Tensor:
+        """Flat coefficients (batch, frames, excited), a frame late, of those of the low band.
+
+        Without a gradient for the low band: it has its own phases to learn.
+        """
+        waveform = overlap_add(self.low_sum, self._segments(low), state)
+        blocks = with_past(self.low_past, waveform.relu(), 1, state)
+        frames = torch.cat([blocks[:, :-1], blocks[:, 1:]], dim=-1)
+        cosine, sine = (frames @ self.analysis).chunk(2, dim=-1)
+        power = (cosine.square() + sine.square()) / 2
+        level = F.avg_pool1d(power, _SMOOTHED, 1, _SMOOTHED // 2, count_include_pad=False)
+        return cosine * (level + _QUIET).rsqrt()
+
+    def _noise(self, features: Tensor, state: StreamState | None) -> Tensor:
+        """The next frames (batch, frames, excited) of the table."""
+        batch, frames, device = features.shape[0], features.shape[1], features.device
+        past = None if state is None else state.get(self.position)
+        if past is not None:
+            (start,) = past
+        elif self.training:
+            start = torch.randint(_TABLE_FRAMES, (batch, 1), device=device)
+        else:
+            start = torch.zeros(batch, 1, dtype=torch.int64, device=device)
+        if state is not None:
+            state.put(self.position, (start + frames) % _TABLE_FRAMES)
+        return self.table[(start + torch.arange(frames, device=device)) % _TABLE_FRAMES]
+
+
+def _interpolation(start: int, stop: int, knots: int) -> Tensor:
+    """(knots, stop - start): weights of the knots in each coefficient, linear between two.
+
+    Knots are further apart at high frequencies, in proportion to `_KNEE * start` + frequency, as
+    critical bands are.
+    """
+    place = (torch.arange(start, stop, dtype=torch.float64) + 0.5) / (_KNEE * start)
+    warped = torch.log1p(place)
+    span = (warped[-1] - warped[0]).clamp_min(1e-9)
+    position = (warped - warped[0]) / span * (knots - 1)
+    distance = (position.unsqueeze(0) - torch.arange(knots).unsqueeze(1)).abs()
+    return (1 - distance).clamp_min(0).float()
+
+
+def _noise_table(columns: int) -> Tensor:
+    """(256, columns) of unit variance, by integer arithmetic: the same on every machine.
+
+    Uniform, not Gaussian: a sample of the waveform adds up hundreds of them.
+    """
+    words = np.random.Philox(key=_TABLE_SEED).random_raw(columns * _TABLE_FRAMES) >> np.uint64(40)
+    uniform = (words.astype(np.float64) + 0.5) / 2**24 - 0.5  # 24 bits
+    values = (uniform * math.sqrt(12)).astype(np.float32)
+    return torch.from_numpy(values.reshape(columns, _TABLE_FRAMES).T.copy())

@@ -13,14 +13,14 @@ def mean_absolute(fake: Tensor, real: Tensor) -> Tensor:
 
 
 def energy_distance(fake: Tensor, real: Tensor) -> Tensor:
-    """Mean |fake - real|, less mean |fake - fake'| if `fake` has several draws of each real row.
+    """Mean |fake - real|, less half of mean |fake - fake'| for two draws of each fake.
 
-    With two draws it is half the generalized energy distance (Gritsenko et al. 2020,
-    arXiv:2008.01160), which is smallest where fakes are distributed as the real: noise is then not
+    With two draws this is half the generalized energy distance (Gritsenko et al. 2020,
+    arXiv:2008.01160), which is smallest when fakes are distributed as the real: noise is then not
     punished for being other noise. Without the second term a constant level would be best.
 
     Args:
-        fake: (draws * batch, ...), the rows of each draw together.
+        fake: (batch, ...), or (2 * batch, ...) with the rows of the first draw first.
         real: (batch, ...).
     """
     batch = real.shape[0]
@@ -28,7 +28,9 @@ def energy_distance(fake: Tensor, real: Tensor) -> Tensor:
     if draws == 1:
         return mean_absolute(fake, real)
     attraction = mean_absolute(fake, real.repeat(draws, *(1,) * (real.dim() - 1)))
-    return attraction - mean_absolute(fake, fake.roll(batch, 0))
+    repulsion = mean_absolute(fake, fake.roll(batch, 0))
+    # Half of it is the value; its one-sided gradient is already half of the whole.
+    return attraction - repulsion + repulsion.detach() / 2
 
 
 class _MeanAbsolute(torch.autograd.Function):

@@ -1,0 +1,89 @@
+"""What the head of harmonics and noise makes of a low band and two envelopes."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from audiocodec.errors import ConfigError
+from audiocodec.features.mdct import mdct_basis
+from audiocodec.modules.harmonic import HarmonicHead, HarmonicHeadConfig
+from audiocodec.modules.streaming import StreamState
+
+HOP, RATE, FRAMES = 320, 24_000, 150
+
+
+class Given(nn.Module):
+    """In the place of the projection: features are already what the head shapes."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features
+
+
+def head_and_features(voiced: float, unvoiced: float) -> tuple[HarmonicHead, Tensor]:
+    """A head with a 150 Hz voice as its low band and constant envelopes (log gains) above."""
+    config = HarmonicHeadConfig(direct=27, source=27, start=27)
+    head = HarmonicHead(config, 8, HOP).eval()
+    head.project = Given()
+    time = torch.arange((FRAMES + 1) * HOP)
+    voice = sum(0.1 * (2 * math.pi * 150 * n * time / RATE).cos() for n in (1, 2, 3, 4))
+    coefficients = voice.unfold(0, 2 * HOP, HOP) @ mdct_basis(HOP)[:27].T
+    magnitude = coefficients.abs().clamp_min(1e-12).log()
+    phase = torch.where(coefficients < 0, math.pi, 0.0)
+    envelopes = [torch.full((FRAMES, config.knots), gain) for gain in (voiced, unvoiced)]
+    return head, torch.cat([magnitude, phase, *envelopes], dim=-1).unsqueeze(0)
+
+
+def spectrum(waveform: Tensor) -> Tensor:
+    """Power at 0, 1, 2, ... Hz of the last second."""
+    tail = waveform[0, -RATE:]
+    return torch.fft.rfft(tail * torch.hann_window(RATE)).abs().square()
+
+
+def test_harmonics_of_the_low_band_continue_above_it() -> None:
+    head, features = head_and_features(voiced=-5.0, unvoiced=-30.0)
+    power = spectrum(head(features))  # 1 Hz a bin
+    for harmonic in range(1500, 9000, 150):
+        peak = power[harmonic - 3 : harmonic + 4].sum()
+        assert peak > 10 * power[harmonic + 20 : harmonic + 131].sum()
+
+
+def test_noise_is_flat_and_of_the_level_asked_for() -> None:
+    head, features = head_and_features(voiced=-30.0, unvoiced=-4.0)
+    power = spectrum(head(features))
+    bands = torch.stack([power[low : low + 1000].mean() for low in range(1500, 11_000, 1000)])
+    level = 10 * (bands.log10() - bands.mean().log10())
+    assert level.abs().max() < 0.6  # dB
+    waveform = head(features)[0, RATE // 2 :]
+    share = (HOP - 27) / HOP  # of the coefficients; an orthonormal transform keeps their energy
+    voice = 4 * 0.1**2 / 2
+    assert float(waveform.square().mean() - voice) == pytest.approx(share * math.exp(-8), rel=0.1)
+
+
+def test_rows_hear_other_noise_in_training_only() -> None:
+    head, features = head_and_features(voiced=-30.0, unvoiced=-4.0)
+    two = features.repeat(2, 1, 1)
+    first, second = head(two)
+    assert torch.equal(first, second)
+    torch.manual_seed(1)
+    first, second = head.train()(two)
+    assert not torch.allclose(first, second)
+
+
+def test_streams_that_start_at_other_times_may_share_a_batch() -> None:
+    head, features = head_and_features(voiced=-5.0, unvoiced=-4.0)
+    whole = head(features)
+    early, late = StreamState(), StreamState()
+    head(features[:, :300], early)
+    head(features[:, :3], early), head(features[:, :3], late)
+    joined = StreamState.join([early, late])
+    head(features[:, 3:5].repeat(2, 1, 1), joined)
+    late_alone = joined.split(2)[1]
+    torch.testing.assert_close(head(features[:, 5:9], late_alone), whole[:, 5 * HOP : 9 * HOP])
+
+
+@pytest.mark.parametrize("options", [{"source": 60}, {"start": 60}, {"knots": 1}])
+def test_ranges_that_leave_a_gap_are_refused(options: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match=f"head.{next(iter(options))}"):
+        HarmonicHeadConfig(**options)

@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from audiocodec._version import __version__
+
 _LIBRARIES = (
     "torch",
     "numpy",
@@ -28,7 +30,7 @@ def environment() -> dict[str, Any]:
         "cores": available_cores(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
-        "versions": {name: _version(name) for name in ("audiocodec", *_LIBRARIES)},
+        "versions": {"audiocodec": __version__} | {name: _version(name) for name in _LIBRARIES},
     }
 
 

@@ -37,6 +37,12 @@ class ModelError(CodecError, ValueError):
     """A model folder that is missing, damaged or unknown."""
 
 
+class MissingPackage(CodecError, ImportError):
+    """A package that this use needs is not installed; the message names the extra."""
+
+    exit_code = 2
+
+
 class PartialFailure(CodecError):
     """Some items of a batch failed; the others are done. The reasons have been reported."""
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
@@ -25,7 +25,7 @@ class Journal(Mapping[str, Any]):
         self._lock = FileLock(path.with_suffix(".lock"))
         self._places: dict[str, int] = {}  # offsets of lines
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Journal":
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._lock.acquire(timeout=0)

@@ -87,12 +87,10 @@ def operations_per_crop(engine: Engine) -> tuple[float, int]:
     real, stages = batch(engine, 1)
     engine.precision = "fp32"
     # mkldnn's fused LSTM would not be counted; its switch warns about an absent Intel GPU.
-    quiet, plain = (
-        warnings.catch_warnings(action="ignore"),
-        torch.backends.mkldnn.flags(enabled=False),
-    )
-    with quiet, plain, Operations() as counter:
-        engine.update(Sounds(real, stages), PHASE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with torch.backends.mkldnn.flags(enabled=False), Operations() as counter:
+            engine.update(Sounds(real, stages), PHASE)
     return counter.total, counter.calls
 
 

@@ -8,7 +8,7 @@ The scores, the system's name and its bitrate are those that `codec evaluate` wr
 import argparse
 import json
 import subprocess
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ def main() -> None:
     args = parser.parse_args()
     summary = json.loads((args.scores / "summary.json").read_text(encoding="utf-8"))
     stamp = summary["stamp"]
-    cells = {"date": f"{datetime.now(UTC):%Y-%m-%d}"}
+    cells = {"date": f"{datetime.now(timezone.utc):%Y-%m-%d}"}
     cells["system"] = str(stamp.get("name", args.scores.resolve().name))
     cells["kbit/s"] = f"{stamp['bitrate'] / 1000:.2f}" if "bitrate" in stamp else ""
     cells |= scored(summary) | {"commit": commit(), "command": f"`{args.command.strip()}`"}

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "audiocodec"
 LAYERS = [  # bottom first
     {"_version", "errors"},
-    {"registry", "files", "logs", "environment", "journal", "processes"},
+    {"registry", "files", "logs", "environment", "extras", "journal", "processes"},
     {"config", "entropy", "soundfiles"},
     {"containers"},
     {"audio", "codes", "features"},

@@ -14,7 +14,7 @@ from types import ModuleType
 import numpy as np
 
 from audiocodec.containers.metadata import CodesMetadata
-from audiocodec.errors import CodecError
+from audiocodec.extras import extra
 from audiocodec.files import atomic_path
 
 
@@ -60,11 +60,9 @@ def write_parquet(path: Path, rows: Sequence[Row], shared: dict[str, str]) -> No
 
 
 def _pyarrow() -> tuple[ModuleType, ModuleType]:
-    try:
+    with extra("parquet"):
         import pyarrow
         import pyarrow.parquet
-    except ImportError:
-        raise CodecError("Parquet needs pyarrow: pip install 'audiocodec[parquet]'") from None
     return pyarrow, pyarrow.parquet
 
 
@@ -100,7 +98,7 @@ def writer(kind: str) -> tuple[str, Writer]:
     """Suffix and writer of one of `FORMATS`.
 
     Raises:
-        CodecError: it needs a package that is not installed.
+        MissingPackage: pyarrow is not installed.
     """
     if kind == "parquet":
         _pyarrow()  # before hours of encoding, not after

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from audiocodec.data.prepare import Recording, as_word
-from audiocodec.errors import ConfigError, DataError
+from audiocodec.errors import DataError
+from audiocodec.extras import extra
 
 TOLERANCE = 0.01  # seconds that a whole recording and its cut may differ by: times are rounded
 UNKNOWN_SPEAKER = "unknown"
@@ -28,7 +29,7 @@ def lhotse_recordings(
         root: what relative paths start from; the current folder without it, as in lhotse.
 
     Raises:
-        ConfigError: lhotse is not installed.
+        MissingPackage: lhotse is not installed.
         DataError: a manifest cannot be read or is of another kind, or none has recordings or cuts.
     """
     entries = [entry for path in manifests for entry in _entries(path)]
@@ -47,12 +48,8 @@ def lhotse_recordings(
 
 
 def _entries(path: Path) -> Iterator[Any]:
-    try:
+    with extra("lhotse"):
         from lhotse.serialization import load_manifest_lazy_or_eager
-    except ImportError as error:
-        raise ConfigError(
-            f"{path}: a lhotse manifest needs {error.name}; pip install 'audiocodec[lhotse]'"
-        ) from None
     if not path.is_file():
         raise DataError(f"{path}: no such manifest")
     try:

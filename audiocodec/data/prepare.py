@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from joblib import Parallel, delayed
-
 from audiocodec.audio import AUDIO_SUFFIXES, audio_info
 from audiocodec.data.data_dir import Utterance
 from audiocodec.errors import AudioError, ConfigError, DataError
+from audiocodec.extras import extra
+
+with extra("train"):
+    from joblib import Parallel, delayed
 
 LIBRITTS_SETS = (
     "train-clean-100",

@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from joblib import Parallel, delayed
-
 from audiocodec.audio import audio_info, read_waveform
 from audiocodec.data.data_dir import Utterance, write_data_dir
 from audiocodec.data.faults import clipped_share, is_silent
 from audiocodec.data.tables import UNKNOWN, Finding, Severity
 from audiocodec.errors import AudioError, DataError
+from audiocodec.extras import extra
+
+with extra("train"):
+    from joblib import Parallel, delayed
 
 _CHUNK = 64  # files a task: sending a task costs as much as decoding a second of audio
 

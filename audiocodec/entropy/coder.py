@@ -12,11 +12,14 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from audiocodec.entropy.model import ACTIVATION, PRECISION, EntropyTables, Layer, powers
 from audiocodec.errors import CodeFileError
+from audiocodec.extras import extra
+
+with extra("entropy"):
+    import numba
 
 _LOW = 1 << 16  # the state stays in [2**16, 2**32) and gives or takes words of 16 bits
 _MASK = (1 << PRECISION) - 1

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from audiocodec.extras import extra
 from audiocodec.files import atomic_path
 
 _WINDOW, _HOP = 1024, 256
@@ -25,10 +26,11 @@ def draw(
         codes: (num_quantizers, frames).
         caption: what the codes are, e.g. model and bitrate.
     """
-    import matplotlib
+    with extra("web"):
+        import matplotlib
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+        matplotlib.use("Agg")
+        from matplotlib import pyplot
 
     duration = len(original) / sample_rate
     figure, axes = pyplot.subplots(3, 1, figsize=(10, 9), sharex=True, layout="constrained")
@@ -63,8 +65,9 @@ def draw(
 
 def _level_db(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
     """(frequencies, frames) magnitude of the short-time spectrum in dB."""
-    from scipy.signal import ShortTimeFFT
-    from scipy.signal.windows import hann
+    with extra("eval"):
+        from scipy.signal import ShortTimeFFT
+        from scipy.signal.windows import hann
 
     transform = ShortTimeFFT(hann(_WINDOW, sym=False), _HOP, sample_rate)
     padded = np.pad(waveform, (0, max(0, _WINDOW - len(waveform))))

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from audiocodec.errors import DataError
 from audiocodec.evaluation.metrics import ABOUT
 from audiocodec.evaluation.statistics import cluster_bootstrap, permutation_test
+from audiocodec.extras import extra
+
+with extra("eval"):
+    import pandas as pd
 
 TIE = 1e-6  # differences below it are no win for either
 HARNESS = ("resampler", "rates", "pitch", "metric_files", "versions", "processor")

@@ -1,6 +1,5 @@
 """One evaluation, from two sides of audio to the files in OUT: what `codec evaluate` calls."""
 
-import hashlib
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from audiocodec.evaluation.pairs import pair_files
 from audiocodec.evaluation.report import write_report
 from audiocodec.evaluation.results import write_results
 from audiocodec.evaluation.scoring import TIMEOUT, Row, Scoring, score_pairs
+from audiocodec.files import sha256_of
 
 
 @dataclass(frozen=True)
@@ -94,5 +94,4 @@ def _settings(files: Mapping[str, str], metrics: Mapping[str, Any]) -> dict[str,
 
 def _named_digest(file: str) -> str:
     path = Path(file) if Path(file).is_file() else Path(file.rpartition(":")[0])
-    with open(path, "rb") as content:
-        return f"{file} sha256 {hashlib.file_digest(content, 'sha256').hexdigest()[:16]}"
+    return f"{file} sha256 {sha256_of(path)[:16]}"

@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure
 
 from audiocodec.evaluation.metrics import ABOUT
+from audiocodec.extras import extra
+
+with extra("eval"):
+    import pandas as pd
+with extra("web"):
+    from matplotlib.figure import Figure
 
 RANGE_DB = 80
 QUALITY = ("pesq_wb", "stoi", "estoi", "si_sdr", "mel_distance")  # drawn against bitrate

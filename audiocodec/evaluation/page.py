@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from audiocodec.evaluation import figures
+from audiocodec.extras import extra
 from audiocodec.files import atomic_path
+
+with extra("web"):
+    import jinja2
 
 
 def write_page(template: str, target: Path, **values: Any) -> int:

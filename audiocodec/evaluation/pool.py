@@ -7,10 +7,12 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
 from typing import TypeVar
 
-from pebble import ProcessExpired, ProcessPool
-from threadpoolctl import threadpool_limits
-
 from audiocodec.errors import CodecError
+from audiocodec.extras import extra
+
+with extra("eval"):
+    from pebble import ProcessExpired, ProcessPool
+    from threadpoolctl import threadpool_limits
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from audiocodec.audio import AudioInfo, audio_info, flac_bytes, read_waveform
 from audiocodec.errors import AudioError
 from audiocodec.evaluation import figures
 from audiocodec.evaluation.metrics import ABOUT
 from audiocodec.evaluation.page import write_page
 from audiocodec.evaluation.results import read_summary, read_utterances
+from audiocodec.extras import extra
+
+with extra("eval"):
+    import pandas as pd
 
 WORST = 10
 MAX_SECONDS = 10  # of each player

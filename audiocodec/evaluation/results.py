@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from audiocodec.errors import DataError
 from audiocodec.evaluation.metrics import ABOUT
 from audiocodec.evaluation.scoring import Row
 from audiocodec.evaluation.statistics import RESAMPLES, summarise
+from audiocodec.extras import extra
 from audiocodec.files import atomic_path
+
+with extra("eval"):
+    import pandas as pd
 
 NUMBERS = ("seconds", *ABOUT, "length_difference")
 

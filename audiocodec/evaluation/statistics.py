@@ -4,7 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm, t
+
+from audiocodec.extras import extra
+
+with extra("eval"):
+    from scipy.stats import norm, t
 
 RESAMPLES = 2000
 FLIPS = 10_000

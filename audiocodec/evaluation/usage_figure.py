@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from audiocodec.extras import extra
 from audiocodec.files import atomic_path
 
 
@@ -15,10 +16,11 @@ def draw_usage(path: Path, counts: Mapping[str, Sequence[np.ndarray]], caption: 
         counts: of each set, how often each code of each stage was chosen; the last set is drawn
             code by code.
     """
-    import matplotlib
+    with extra("web"):
+        import matplotlib
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+        matplotlib.use("Agg")
+        from matplotlib import pyplot
 
     figure, (curves, bars) = pyplot.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
     name, stages = list(counts.items())[-1]

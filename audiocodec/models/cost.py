@@ -42,11 +42,13 @@ def macs_per_second(codec: Codec) -> Cost:
 def _macs(codec: Codec, num_frames: int) -> Cost:
     waveform = torch.zeros(num_frames * codec.hop_length)
     # mkldnn's fused LSTM would not be counted; its switch warns about an absent Intel GPU.
-    with warnings.catch_warnings(action="ignore"), torch.backends.mkldnn.flags(enabled=False):
-        with FlopCounterMode(display=False) as encoding:
-            codes = codec.encode(waveform)
-        with FlopCounterMode(display=False) as decoding:
-            codec.decode(codes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with torch.backends.mkldnn.flags(enabled=False):
+            with FlopCounterMode(display=False) as encoding:
+                codes = codec.encode(waveform)
+            with FlopCounterMode(display=False) as decoding:
+                codec.decode(codes)
     return Cost(encoding.get_total_flops() / 2, decoding.get_total_flops() / 2)
 
 

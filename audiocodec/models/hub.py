@@ -5,6 +5,7 @@ cache, which other programs share, so a model is fetched once and is there witho
 """
 
 import hashlib
+import importlib.util
 import os
 import re
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 
 from audiocodec._version import __version__
 from audiocodec.errors import ModelError, one_line
+from audiocodec.extras import extra
 
 PREFIX = "hub:"
 _PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
@@ -55,15 +57,12 @@ def fetch(name: HubName, files: Sequence[str]) -> Path:
     """The folder in the hub's cache with those of `files` that the repository has, up to date.
 
     Raises:
-        ModelError: huggingface_hub is missing, the hub out of reach and nothing cached, no such
-            repository or revision, or a file that is not what the hub has.
+        MissingPackage: huggingface_hub is not installed.
+        ModelError: the hub out of reach and nothing cached, no such repository or revision, or a
+            file that is not what the hub has.
     """
-    try:
+    with extra("hub"):
         from huggingface_hub import errors, snapshot_download
-    except ImportError:
-        raise ModelError(
-            f"model {name}: the hub needs huggingface_hub; pip install 'audiocodec[hub]'"
-        ) from None
     where = f"model {name}"
     try:
         folder = snapshot_download(
@@ -95,7 +94,8 @@ def fetch(name: HubName, files: Sequence[str]) -> Path:
 
 def _bar_for_people() -> Any:
     """A progress bar that keeps out of logs: it would be drawn even for what was fetched before."""
-    from huggingface_hub.utils.tqdm import tqdm
+    with extra("hub"):
+        from huggingface_hub.utils.tqdm import tqdm
 
     class Bar(tqdm):
         def __init__(self, *args: Any, **options: Any) -> None:
@@ -106,10 +106,10 @@ def _bar_for_people() -> Any:
 
 def cached_models(weights_file: str) -> Iterator[tuple[HubName, Path]]:
     """The models that were fetched before, without a network."""
-    try:
-        from huggingface_hub.constants import HF_HUB_CACHE
-    except ImportError:
+    if importlib.util.find_spec("huggingface_hub") is None:
         return
+    with extra("hub"):
+        from huggingface_hub.constants import HF_HUB_CACHE
     for path in sorted(Path(HF_HUB_CACHE).glob(f"models--*/snapshots/*/{weights_file}")):
         commit = path.parent.name
         repository = cached_repository(path.parent)

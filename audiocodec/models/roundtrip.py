@@ -6,7 +6,7 @@ goes on where it stopped, and a file that has changed is done anew.
 
 import time
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 
@@ -33,7 +33,7 @@ class RoundTrip:
         self.audio_seconds = self.work_seconds = 0.0
         self._journal = Journal(folder / "roundtrip.jsonl")
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "RoundTrip":
         self._journal.__enter__()
         return self
 

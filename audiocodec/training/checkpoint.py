@@ -9,7 +9,6 @@
 - `checksums.json`: SHA-256 of each, written last.
 """
 
-import hashlib
 import json
 import logging
 import re
@@ -26,7 +25,7 @@ from torch import Tensor, nn
 
 from audiocodec import config as configuration
 from audiocodec.errors import CodecError, ModelError, one_line
-from audiocodec.files import atomic_folder
+from audiocodec.files import atomic_folder, sha256_of
 from audiocodec.models.bundle import load_codec, write_model
 from audiocodec.models.codec import Codec
 from audiocodec.models.config import CodecConfig
@@ -82,7 +81,7 @@ def save_checkpoint(
         write_model(average, temporary)
         write_discriminators(discriminators.state_dict(), config, temporary)
         torch.save(state, temporary / STATE_FILE)
-        sums = {path.name: _checksum(path) for path in sorted(temporary.iterdir())}
+        sums = {path.name: sha256_of(path) for path in sorted(temporary.iterdir())}
         (temporary / CHECKSUMS_FILE).write_text(json.dumps(sums, indent=2), encoding="utf-8")
 
 
@@ -109,7 +108,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     try:
         sums = json.loads((folder / CHECKSUMS_FILE).read_text(encoding="utf-8"))
         for name, checksum in sums.items():
-            if _checksum(folder / name) != checksum:
+            if sha256_of(folder / name) != checksum:
                 raise ModelError(f"{folder / name}: damaged")
         return Checkpoint(
             folder,
@@ -171,8 +170,3 @@ def load_start(path_or_name: str | Path) -> Start:
 def read_training_config(folder: Path) -> TrainConfig:
     """The configuration of the run that wrote `folder`."""
     return configuration.load_config(TrainConfig, folder / TRAINING_FILE)
-
-
-def _checksum(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

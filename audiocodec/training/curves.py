@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import matplotlib
-from matplotlib.figure import Figure
-
+from audiocodec.extras import extra
 from audiocodec.files import atomic_path
 from audiocodec.training.run_log import read_log
+
+with extra("web"):
+    import jinja2
+    import matplotlib
+    from matplotlib.figure import Figure
 
 matplotlib.use("agg")
 

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
-from accelerate.utils import gather_object
 from tqdm import tqdm
 
 from audiocodec import config as configuration
 from audiocodec.data.data_dir import Utterance
 from audiocodec.data.loader import Batch, CropLoader, Reported
 from audiocodec.errors import DataError
+from audiocodec.extras import extra
 from audiocodec.files import atomic_path
 from audiocodec.models.bundle import save_codec
 from audiocodec.training import checkpoint
@@ -37,6 +36,10 @@ from audiocodec.training.schedule import draw_num_quantizers, learning_rate_fact
 from audiocodec.training.update import Engine, Step
 from audiocodec.training.validation import Score, Validator, quality, summarise
 from audiocodec.training.window import Window
+
+with extra("train"):
+    from accelerate import Accelerator
+    from accelerate.utils import gather_object
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ RATE = 16_000
 @pytest.fixture
 def manifests(tmp_path, monkeypatch) -> Path:
     """Three recordings with their supervisions, and cuts of them; paths as they are on disk."""
-    lhotse = pytest.importorskip("lhotse", reason="pip install 'audiocodec[lhotse]'")
+    lhotse = pytest.importorskip("lhotse", reason="pip install 'simvq-codec[lhotse]'")
     monkeypatch.chdir(tmp_path)
     recordings, supervisions = [], []
     for index, speaker in enumerate(("ann", "bob", "ann lee")):
@@ -82,4 +82,4 @@ def test_what_is_no_manifest_is_refused_in_one_line(manifests, capsys, monkeypat
         assert error.startswith(f"codec: error: {name}") and error.count("\n") == 1
     monkeypatch.setitem(sys.modules, "lhotse.serialization", None)
     assert prepare("--manifests", "cuts.jsonl") == 2
-    assert "pip install 'audiocodec[lhotse]'" in capsys.readouterr().err
+    assert "pip install 'simvq-codec[lhotse]'" in capsys.readouterr().err

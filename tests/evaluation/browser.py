@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 CHROMIUM = next(
     (
@@ -32,7 +32,7 @@ class Browser:
         self.troubles: list[str] = []
         self._number, self._buffer = 0, b""
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Browser":
         assert CHROMIUM is not None
         from_us, to_browser = os.pipe()
         to_us, from_browser = os.pipe()

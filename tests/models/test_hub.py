@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from audiocodec.cli.main import main
-from audiocodec.errors import ModelError
+from audiocodec.errors import MissingPackage, ModelError
 from audiocodec.models.bundle import load_codec, save_codec
 from audiocodec.models.folders import found_models, model_folder
 from tests.conftest import build_codec
@@ -113,7 +113,7 @@ def test_without_a_network_the_reason_is_said():
 
 def test_without_huggingface_hub_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(ModelError, match=r"pip install 'audiocodec\[hub\]'"):
+    with pytest.raises(MissingPackage, match=r"pip install 'simvq-codec\[hub\]'"):
         load_codec("someone/small-1.5")
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from audiocodec.evaluation.signals import checked_pair
+from audiocodec.extras import extra
 
 MAX_DELAY = 0.5  # seconds
 FULL_SCALE = 1 - 2**-15
@@ -13,7 +14,8 @@ def delay_ms(reference: np.ndarray, degraded: np.ndarray, sample_rate: int) -> f
 
     Of its magnitude, so that inverted polarity does not matter.
     """
-    from scipy.signal import correlate, correlation_lags
+    with extra("eval"):
+        from scipy.signal import correlate, correlation_lags
 
     pair = checked_pair(reference, degraded, sample_rate)
     correlation = correlate(pair.degraded, pair.reference, method="fft")

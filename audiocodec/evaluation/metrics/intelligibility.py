@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 
 from audiocodec.evaluation.signals import MIN_SPEECH, MetricFailure, checked_pair
+from audiocodec.extras import extra
 
 _TOO_SHORT = 1e-5  # what pystoi returns, with a warning, for fewer than 30 frames of speech
 
@@ -25,7 +26,8 @@ def estoi(reference: np.ndarray, degraded: np.ndarray, sample_rate: int) -> floa
 def _stoi(
     reference: np.ndarray, degraded: np.ndarray, sample_rate: int, *, extended: bool
 ) -> float:
-    import pystoi  # only scoring needs it
+    with extra("eval"):
+        import pystoi  # only scoring needs it
 
     pair = checked_pair(reference, degraded, sample_rate, MIN_SPEECH)
     state = np.random.get_state()

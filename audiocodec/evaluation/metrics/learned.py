@@ -15,6 +15,7 @@ import numpy as np
 
 from audiocodec.evaluation.metrics.local_models import load_function, load_network
 from audiocodec.evaluation.signals import MetricFailure, checked_pair
+from audiocodec.extras import extra
 
 RATE = 16_000
 _SEGMENT = 144_160  # samples that DNSMOS sees at once: 9.01 s
@@ -108,7 +109,8 @@ class WordErrorRate:
     function: str
 
     def __call__(self, reference: np.ndarray, degraded: np.ndarray, sample_rate: int) -> float:
-        from torchaudio.functional import edit_distance  # torch takes seconds to load
+        with extra("eval"):
+            from torchaudio.functional import edit_distance  # torch takes seconds to load
 
         pair = checked_pair(reference, degraded, sample_rate).at(RATE)
         transcribe: Callable[[np.ndarray, int], str] = load_function(self.function)

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from audiocodec.errors import ConfigError
+from audiocodec.errors import ConfigError, MissingPackage
+from audiocodec.extras import extra
 
 Network = Callable[[np.ndarray], np.ndarray]
 
@@ -18,22 +19,24 @@ def load_network(path: str) -> Network:
     """A function (1, time) -> array from an ONNX or TorchScript file; kept for the next call.
 
     Raises:
-        ConfigError: the file is missing, damaged or of another kind, or its runtime is missing.
+        ConfigError: the file is missing, damaged or of another kind.
+        MissingPackage: its runtime is not installed.
     """
     if not Path(path).is_file():
         raise ConfigError(f"{path}: no such model file")
     load = _onnx if Path(path).suffix == ".onnx" else _torchscript
     try:
         return load(path)
-    except ImportError as error:
-        raise ConfigError(f"{path}: needs {error.name}; pip install 'audiocodec[models]'") from None
+    except MissingPackage:
+        raise
     except Exception as error:  # each runtime has errors of its own
         reason = str(error).partition("\n")[0]
         raise ConfigError(f"{path}: not an ONNX or TorchScript model: {reason}") from None
 
 
 def _onnx(path: str) -> Network:
-    import onnxruntime
+    with extra("onnx"):
+        import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # pairs run in parallel

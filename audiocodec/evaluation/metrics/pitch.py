@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from audiocodec.evaluation.signals import MetricFailure, checked_pair
+from audiocodec.extras import extra
 
 RATE, HOP = 16_000, 160  # Hz, samples
 LOW, HIGH = 50.0, 550.0  # Hz
@@ -55,8 +56,9 @@ def _track(samples: bytes, name: str) -> Track:
 
 
 def _crepe(signal: np.ndarray) -> Track:
-    import torch
-    import torchcrepe
+    with extra("pitch"):
+        import torch
+        import torchcrepe
 
     audio = torch.tensor(signal).unsqueeze(0)
     with torch.inference_mode():
@@ -68,7 +70,8 @@ def _crepe(signal: np.ndarray) -> Track:
 
 
 def _pyin(signal: np.ndarray) -> Track:
-    import librosa
+    with extra("eval"):
+        import librosa
 
     f0, voiced, _ = librosa.pyin(
         signal, fmin=LOW, fmax=HIGH, sr=RATE, frame_length=PYIN_FRAME, hop_length=HOP

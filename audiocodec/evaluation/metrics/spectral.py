@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from audiocodec.evaluation.signals import Pair, checked_pair
+from audiocodec.extras import extra
 
 FLOOR = 1e-5  # -100 dBFS under every logarithm
 MEL_WINDOWS = (2048, 1024, 512)  # samples at the native rate, with these many bands:
@@ -38,7 +39,8 @@ def log_spectral_distance(reference: np.ndarray, degraded: np.ndarray, sample_ra
 
 def mel_cepstral_distortion(reference: np.ndarray, degraded: np.ndarray, sample_rate: int) -> float:
     """MCD in dB (Kubichek 1993), frame by frame: codecs keep time, so nothing is warped."""
-    import librosa
+    with extra("eval"):
+        import librosa
 
     pair = checked_pair(reference, degraded, sample_rate)
     real, fake = (
@@ -50,7 +52,8 @@ def mel_cepstral_distortion(reference: np.ndarray, degraded: np.ndarray, sample_
 
 
 def _log_mels(pair: Pair, n_fft: int, bands: int) -> list[np.ndarray]:
-    import librosa
+    with extra("eval"):
+        import librosa
 
     filters = librosa.filters.mel(sr=pair.sample_rate, n_fft=n_fft, n_mels=bands)
     scale = 1 / filters.sum(axis=1, keepdims=True).clip(min=1e-9)  # each band averages its bins
@@ -62,7 +65,8 @@ def _log_mels(pair: Pair, n_fft: int, bands: int) -> list[np.ndarray]:
 
 def _magnitudes(signal: np.ndarray, n_fft: int) -> np.ndarray:
     """(bins, frames); a full-scale sine has magnitude 1."""
-    import librosa
+    with extra("eval"):
+        import librosa
 
     return np.abs(librosa.stft(signal, n_fft=n_fft, hop_length=n_fft // 4)) * (4 / n_fft)
 

@@ -1,0 +1,44 @@
+"""Packages that only some uses need. Each belongs to an extra of the distribution (setup.cfg).
+
+They are imported where they are used, inside `with extra(...)`, so that a package that is missing
+costs one clear line and nothing else.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from audiocodec.errors import MissingPackage, one_line
+
+DISTRIBUTION = "simvq-codec"  # the name on the package index; the import name is audiocodec
+PURPOSES = {
+    "entropy": "entropy coding",
+    "eval": "scoring",
+    "hub": "the Hugging Face hub",
+    "lhotse": "reading lhotse manifests",
+    "onnx": "running ONNX models",
+    "parquet": "writing Parquet",
+    "pitch": "tracking pitch with CREPE",
+    "train": "training and preparing data",
+    "web": "drawing figures and writing pages",
+}
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Import packages of the extra `name` in this block.
+
+        with extra("eval"):
+            import pandas as pd
+
+    Raises:
+        MissingPackage: one of them is not installed or does not load.
+    """
+    try:
+        yield
+    except ImportError as error:
+        package = (error.name or "a package").partition(".")[0]
+        reason = "" if isinstance(error, ModuleNotFoundError) else f" ({one_line(error)})"
+        raise MissingPackage(
+            f"{PURPOSES[name]} needs {package}{reason}: "
+            f"pip install '{DISTRIBUTION}[{name}]', or '.[{name}]' in a clone"
+        ) from None

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,13 +29,14 @@ def requirements() -> dict[str, str]:
     return {"": parser["options"]["install_requires"], **parser["options.extras_require"]}
 
 
-def modules(name: str) -> set[str]:
+@cache
+def modules(name: str) -> frozenset[str]:
     """What can be imported with the extra `name` and those that it includes."""
     text = requirements()[name]
     included = [key for keys in re.findall(r"\[(.*)\]", text) for key in keys.split(",")]
     own = set(re.findall(r"^([\w-]+)(?!.*\[)", text, re.MULTILINE))
     own = {{"PyYAML": "yaml"}.get(package, package) for package in own}
-    return own.union(*(modules(key) for key in included if key != name))
+    return frozenset(own).union(*(modules(key) for key in included if key != name))
 
 
 def optional_imports(tree: ast.AST, inside: str = "") -> Iterator[tuple[str, str]]:

@@ -81,8 +81,8 @@ def _settings(files: Mapping[str, str], metrics: Mapping[str, Any]) -> dict[str,
     """What changes a score beside the audio and the versions of libraries."""
     settings: dict[str, Any] = {
         "resampler": RESAMPLER,
-        "rates": "PESQ-wb at 16 kHz, PESQ-nb at 8 kHz, pitch and learned metrics at 16 kHz, the "
-        "others at the reference's rate (STOI resamples to 10 kHz)",
+        "rates": "PESQ-wb at 16 kHz, PESQ-nb at 8 kHz, pitch, harmonic_correlation and "
+        "learned metrics at 16 kHz, the others at the reference's rate (STOI resamples to 10 kHz)",
         "clipping": "none before scoring",
     }
     if {"f0_rmse", "voicing_f1"} & metrics.keys():

@@ -12,6 +12,7 @@ import numpy as np
 from audiocodec.errors import ConfigError
 from audiocodec.evaluation.metrics.alignment import clipping_share, delay_ms, gain_db
 from audiocodec.evaluation.metrics.distortion import si_sdr, snr
+from audiocodec.evaluation.metrics.fine_structure import harmonic_correlation, tonal_lines
 from audiocodec.evaluation.metrics.intelligibility import estoi, stoi
 from audiocodec.evaluation.metrics.learned import (
     Dnsmos,
@@ -71,6 +72,8 @@ METRICS: dict[str, Metric] = {
     "estoi": Metric(estoi, +1),
     "si_sdr": Metric(si_sdr, +1, "dB"),
     "snr": Metric(snr, +1, "dB"),
+    "harmonic_correlation": Metric(harmonic_correlation, +1),
+    "tonal_lines": Metric(tonal_lines, -1, "dB"),
     "mel_distance": Metric(mel_distance, -1),
     "lsd": Metric(log_spectral_distance, -1, "dB"),
     "mcd": Metric(mel_cepstral_distortion, -1, "dB"),
@@ -89,7 +92,15 @@ LOCAL: dict[str, LocalMetric] = {
     "wer": LocalMetric("wer", WordErrorRate, -1),
 }
 ABOUT: dict[str, Metric | LocalMetric] = {**METRICS, **LOCAL}
-DEFAULT = ("pesq_wb", "stoi", "estoi", "si_sdr", "mel_distance", "delay", "gain", "clipping")
+DEFAULT: tuple[str, ...] = (
+    "pesq_wb",
+    "stoi",
+    "estoi",
+    "si_sdr",
+    "harmonic_correlation",
+    "tonal_lines",
+)
+DEFAULT += ("mel_distance", "delay", "gain", "clipping")
 GROUPS = {"default": DEFAULT, "all": tuple(ABOUT)}
 
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import yaml
 
 from audiocodec.errors import ConfigError, one_line
-from audiocodec.registry import Registry
+from audiocodec.registry import Registry, current_kind
 
 T = TypeVar("T")
 
@@ -159,11 +159,15 @@ def merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in over.items():
         old = merged.get(key)
         if isinstance(old, dict) and isinstance(value, Mapping):
-            same_kind = value.get("kind", old.get("kind")) == old.get("kind")
-            merged[key] = merge(old, value) if same_kind else dict(value)
+            merged[key] = merge(old, value) if _same_kind(old, value) else dict(value)
         else:
             merged[key] = value
     return merged
+
+
+def _same_kind(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    kinds = [str(value.get("kind", old.get("kind"))) for value in (old, new)]
+    return current_kind(kinds[0]) == current_kind(kinds[1])
 
 
 def overrides(assignments: Iterable[str]) -> dict[str, Any]:

@@ -7,6 +7,14 @@ from audiocodec.errors import ConfigError
 
 Row = tuple[type[Any], type[Any]]
 
+# Kinds by their former names, which configurations and model folders written before may have.
+RENAMED = {"causal": "convnext", "reference": "simvq_paper"}
+
+
+def current_kind(kind: str) -> str:
+    """The present name of a kind that may have been renamed."""
+    return RENAMED.get(kind, kind)
+
 
 class Registry(Mapping[str, Row]):
     """A literal table of the implementations of one role, e.g. all quantizers."""
@@ -16,6 +24,7 @@ class Registry(Mapping[str, Row]):
         self._rows = rows
 
     def __getitem__(self, kind: str) -> Row:
+        kind = kind if kind in self._rows else current_kind(kind)
         if kind not in self._rows:
             raise ConfigError(
                 f"unknown {self.role} kind {kind!r}; known kinds: {', '.join(self._rows)}"

@@ -107,10 +107,10 @@ class Moving:
 
     def __init__(self, utterances: list[Tensor], options: Mapping[str, object]) -> None:
         values = {
-            "encoder": {"kind": "causal", "strides": [320], "channels": [128], "blocks": [3]}
+            "encoder": {"kind": "convnext", "strides": [320], "channels": [128], "blocks": [3]}
             | {"mdct_start": True},
             "quantizer": {"kind": "simvq", "codebook_size": CODES} | dict(options),
-            "decoder": {"kind": "causal", "channels": 192, "blocks": 3, "head": {"kind": "mdct"}},
+            "decoder": {"kind": "convnext", "channels": 192, "blocks": 3, "head": {"kind": "mdct"}},
         }
         torch.manual_seed(0)
         self.codec = Codec(configuration.from_dict(CodecConfig, values))

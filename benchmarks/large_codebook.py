@@ -27,10 +27,10 @@ RATE, CROP, BATCH = 24_000, 24_000, 8
 def build(codebook_size: int) -> Codec:
     values = {
         "latent_dim": 512,
-        "encoder": {"kind": "causal", "strides": [320], "channels": [128], "blocks": [3]}
+        "encoder": {"kind": "convnext", "strides": [320], "channels": [128], "blocks": [3]}
         | {"mdct_start": True},
         "quantizer": {"kind": "simvq", "codebook_size": codebook_size},
-        "decoder": {"kind": "causal", "channels": 192, "blocks": 3, "head": {"kind": "mdct"}},
+        "decoder": {"kind": "convnext", "channels": 192, "blocks": 3, "head": {"kind": "mdct"}},
     }
     torch.manual_seed(0)
     return Codec(configuration.from_dict(CodecConfig, values))

@@ -122,10 +122,10 @@ def time_discriminators(
 
         def update(ensemble: DiscriminatorEnsemble = ensemble, weights: Any = weights) -> None:
             with torch.autocast("cpu", torch.bfloat16):
-                judgements = ensemble(real, fake)
-            codec_loss = generator_loss(judgements) + feature_matching_loss(judgements)
+                outputs = ensemble(real, fake)
+            codec_loss = generator_loss(outputs) + feature_matching_loss(outputs)
             torch.autograd.grad(codec_loss, fake, retain_graph=True)
-            torch.autograd.grad(discriminator_loss(judgements), weights)
+            torch.autograd.grad(discriminator_loss(outputs), weights)
 
         rows[name] = {
             "parameters": sum(weight.numel() for weight in weights),

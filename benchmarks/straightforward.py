@@ -15,7 +15,7 @@ from losses import plain_mel, plain_stft
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from audiocodec.discriminators.base import Judgement
+from audiocodec.discriminators.base import DiscriminatorOutput
 from audiocodec.discriminators.spectrum import FLOOR
 from audiocodec.losses.adversarial import discriminator_loss, generator_loss
 from audiocodec.losses.feature_matching import MIN_MAGNITUDE, feature_matching_loss
@@ -165,25 +165,27 @@ class StraightforwardDiscriminators(nn.Module):
             for member in ensemble.members
         )
 
-    def forward(self, real: Tensor, fake: Tensor) -> list[Judgement]:
+    def forward(self, real: Tensor, fake: Tensor) -> list[DiscriminatorOutput]:
         return [
-            Judgement(config, [scale(real) for scale in scales], [scale(fake) for scale in scales])
+            DiscriminatorOutput(
+                config, [scale(real) for scale in scales], [scale(fake) for scale in scales]
+            )
             for config, scales in zip(self.configs, self.members, strict=True)
         ]
 
 
-def plain_matching(judgements: list[Judgement]) -> Tensor:
+def plain_matching(outputs: list[DiscriminatorOutput]) -> Tensor:
     """Feature matching as in HiFi-GAN, relative to the real maps as in EnCodec."""
     terms = []
-    for judgement in judgements:
+    for output in outputs:
         distances = []
-        for (_, real), (_, fake) in zip(judgement.real, judgement.fake, strict=True):
+        for (_, real), (_, fake) in zip(output.real, output.fake, strict=True):
             for wanted, found in zip(real, fake, strict=True):
                 distance = (wanted.detach() - found).abs().mean()
-                if judgement.config.normalised_features:
+                if output.config.normalised_features:
                     distance = distance / wanted.detach().abs().mean().clamp_min(MIN_MAGNITUDE)
                 distances.append(distance)
-        terms.append(judgement.config.feature_weight * torch.stack(distances).mean())
+        terms.append(output.config.feature_weight * torch.stack(distances).mean())
     return torch.stack(terms).sum()
 
 
@@ -228,9 +230,9 @@ class StraightforwardStep:
         terms = {"quantizer": quantizer}
         terms |= {name: loss(real, fake) for name, loss in self.losses.items()}
         with self.autocast():
-            judgements = self.discriminators(real, fake)
-        terms["adversarial"] = generator_loss(judgements)
-        terms["feature_matching"] = self.matching(judgements)
+            outputs = self.discriminators(real, fake)
+        terms["adversarial"] = generator_loss(outputs)
+        terms["feature_matching"] = self.matching(outputs)
         return terms, fake
 
     def judge(self, real: Tensor, fake: Tensor) -> Tensor:

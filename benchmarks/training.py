@@ -30,12 +30,12 @@ from audiocodec.environment import environment
 from audiocodec.losses.adversarial import discriminator_loss, generator_loss
 from audiocodec.losses.feature_matching import feature_matching_loss
 from audiocodec.modules.conv import depthwise
-from audiocodec.training.backward import Phase, Sounds
+from audiocodec.training.backward import Phase, TrainingBatch
 from audiocodec.training.config import TrainConfig
 from audiocodec.training.networks import Networks
 from audiocodec.training.optimization import gradient_norm, gradients, scale_and_clip
 from audiocodec.training.schedule import draw_num_quantizers
-from audiocodec.training.update import Engine
+from audiocodec.training.update import Updater
 
 CONFIG = Path(__file__).parent / "training.yaml"
 PHASE = Phase(quantize=True, adversarial=True)
@@ -57,15 +57,15 @@ def main() -> None:
         [torch.from_numpy(crops(0, row).waveform) for row in range(config.batch_size)]
     )
     real = real.unsqueeze(1)
-    engine = started_engine(config, real)
-    counts = draw_num_quantizers(0, 0, 0, len(real), engine.networks.codec.num_quantizers, 0.5)
+    updater = started_updater(config, real)
+    counts = draw_num_quantizers(0, 0, 0, len(real), updater.networks.codec.num_quantizers, 0.5)
     differences = compare_terms(config, real, counts)
     plain, ours = (
-        StraightforwardStep(config, copy.deepcopy(engine.networks), engine._autocast, plain)
+        StraightforwardStep(config, copy.deepcopy(updater.networks), updater.autocast, plain)
         for plain in (True, False)
     )
     whole, other, codec_only = watch.alternately(
-        lambda: engine.step(Sounds(real, counts), PHASE),
+        lambda: updater.update(TrainingBatch(real, counts), PHASE),
         lambda: plain(real, counts),
         lambda: ours(real, counts),
     )
@@ -74,11 +74,11 @@ def main() -> None:
     report = {
         "config": str(args.config.name),
         "threads": args.threads,
-        "precision": engine.precision,
+        "precision": updater.precision,
         "seconds_per_step": whole,
         "audio_seconds_per_second": audio / whole,
         "audio_seconds_per_second_with_data": audio / (whole + data),
-        "split": {**split(engine, real, counts, watch), "data": data},
+        "split": {**split(updater, real, counts, watch), "data": data},
         "straightforward": {
             "seconds_per_step": other,
             "audio_seconds_per_second": audio / other,
@@ -125,57 +125,59 @@ def utterances() -> list[Utterance]:
     return rows
 
 
-def started_engine(config: TrainConfig, real: Tensor) -> Engine:
-    """An engine whose quantizer was started from latents."""
+def started_updater(config: TrainConfig, real: Tensor) -> Updater:
+    """An updater whose quantizer was started from latents."""
     networks = Networks(config, "benchmark", CPU)
     with torch.no_grad():
         networks.codec.quantizer.initialize(networks.codec.encoder(real))
-    return Engine(config, networks, CPU)
+    return Updater(config, networks, CPU)
 
 
 def compare_terms(config: TrainConfig, real: Tensor, counts: Tensor) -> float:
     """How far the two ways are apart in float32: largest relative difference of a term."""
     options = {**config.__dict__, "precision": "fp32"}
-    engine = started_engine(TrainConfig(**options), real)
-    straight = StraightforwardStep(config, copy.deepcopy(engine.networks), engine._autocast)
+    updater = started_updater(TrainConfig(**options), real)
+    straight = StraightforwardStep(config, copy.deepcopy(updater.networks), updater.autocast)
     with torch.no_grad():
         wanted, fake = straight.terms(real, counts)
         wanted["discriminator"] = straight.judge(real, fake)
-    found = engine.update(Sounds(real, counts), PHASE).terms
+    found = updater.backward_pass(TrainingBatch(real, counts), PHASE).terms
     assert found.keys() == wanted.keys()
     difference = max(float((found[n] / wanted[n] - 1).abs()) for n in found)
     assert difference < 1e-2, "the two steps compute different losses"
     return difference
 
 
-def split(engine: Engine, real: Tensor, counts: Tensor, watch: Watch) -> dict[str, float]:
+def split(updater: Updater, real: Tensor, counts: Tensor, watch: Watch) -> dict[str, float]:
     """Seconds of each part of a step, forward and backward."""
-    codec, update = engine.networks.codec, engine.update
-    judges = engine.networks.discriminators
-    with engine._autocast(), torch.no_grad():
+    codec, backward_pass = updater.networks.codec, updater.backward_pass
+    judges = updater.networks.discriminators
+    with updater.autocast(), torch.no_grad():
         latent = codec.encoder(real)
         fake = codec(real, counts).waveform.float()
 
     def encoder() -> None:
-        with engine._autocast():
+        with updater.autocast():
             codec.encoder(real).sum().backward()
 
     def quantizer() -> None:
-        with engine._autocast():
+        with updater.autocast():
             done = codec.quantizer(latent.requires_grad_(), counts)
         (done.loss + done.latent.sum()).backward()
 
     def decoder() -> None:
-        with engine._autocast():
+        with updater.autocast():
             codec.decoder(latent.requires_grad_()).sum().backward()
 
     def losses() -> None:
         leaf = fake.detach().requires_grad_()
-        torch.stack([loss(real, leaf) for loss in update.reconstruction.values()]).sum().backward()
+        torch.stack(
+            [loss(real, leaf) for loss in backward_pass.reconstruction.values()]
+        ).sum().backward()
 
     def discriminators() -> None:
         leaf = fake.detach().requires_grad_()
-        with engine._autocast():
+        with updater.autocast():
             judged = judges(real, leaf)
         total = generator_loss(judged) + feature_matching_loss(judged)
         torch.autograd.grad(total, leaf, retain_graph=True)
@@ -185,8 +187,8 @@ def split(engine: Engine, real: Tensor, counts: Tensor, watch: Watch) -> dict[st
         for name, module in (("codec", codec), ("discriminators", judges)):
             grads = gradients(module)
             scale_and_clip(grads, float(gradient_norm(grads)), 1.0, 1.0)
-            engine.networks.optimizers[name].step()
-        engine.networks.ema.update(codec)
+            updater.networks.optimizers[name].step()
+        updater.networks.ema.update(codec)
 
     parts = (encoder, quantizer, decoder, losses, discriminators, optimizers)
     return {part.__name__: watch.seconds(part) for part in parts}

@@ -28,10 +28,10 @@ from torch.utils.flop_counter import flop_registry
 from audiocodec.config import load_config
 from audiocodec.environment import environment
 from audiocodec.models.cost import num_parameters
-from audiocodec.training.backward import Phase, Sounds
+from audiocodec.training.backward import Phase, TrainingBatch
 from audiocodec.training.config import TrainConfig
 from audiocodec.training.networks import Networks
-from audiocodec.training.update import Engine
+from audiocodec.training.update import Updater
 
 CONFIG = Path(__file__).parent.parent / "egs" / "libritts" / "conf" / "train.yaml"
 PHASE = Phase(quantize=True, adversarial=True)
@@ -52,9 +52,9 @@ def main() -> None:
     args = parser.parse_args()
     config = load_config(TrainConfig, args.config, args.assignments)
     networks = Networks(config, "cost", torch.device("cpu"))
-    engine = Engine(config, networks, torch.device("cpu"))
-    operations, calls = operations_per_crop(engine)
-    kept = [kept_bytes(engine, rows) for rows in (1, 2)]
+    updater = Updater(config, networks, torch.device("cpu"))
+    operations, calls = operations_per_crop(updater)
+    kept = [kept_bytes(updater, rows) for rows in (1, 2)]
     per_crop, constant = kept[1] - kept[0], 2 * kept[0] - kept[1]
     weights = [num_parameters(module) for module in (networks.codec, networks.discriminators)]
     rows = config.batch_size
@@ -82,15 +82,15 @@ def main() -> None:
     print(json.dumps(report, indent=2))
 
 
-def operations_per_crop(engine: Engine) -> tuple[float, int]:
+def operations_per_crop(updater: Updater) -> tuple[float, int]:
     """Of one update in float32, two for each multiply-accumulate; and calls of torch's kernels."""
-    real, stages = batch(engine, 1)
-    engine.precision = "fp32"
+    real, stages = batch(updater, 1)
+    updater.precision = "fp32"
     # mkldnn's fused LSTM would not be counted; its switch warns about an absent Intel GPU.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with torch.backends.mkldnn.flags(enabled=False), Operations() as counter:
-            engine.update(Sounds(real, stages), PHASE)
+            updater.backward_pass(TrainingBatch(real, stages), PHASE)
     return counter.total, counter.calls
 
 
@@ -110,14 +110,14 @@ class Operations(TorchDispatchMode):
         return result
 
 
-def kept_bytes(engine: Engine, rows: int) -> int:
+def kept_bytes(updater: Updater, rows: int) -> int:
     """What the forward of an update keeps for its backward, each storage once, without weights."""
-    real, stages = batch(engine, rows)
-    engine.precision = "bf16"
-    modules: tuple[nn.Module, ...] = (engine.networks.codec, engine.networks.discriminators)
+    real, stages = batch(updater, rows)
+    updater.precision = "bf16"
+    modules: tuple[nn.Module, ...] = (updater.networks.codec, updater.networks.discriminators)
     known = {
         tensor.untyped_storage().data_ptr()
-        for module in (*modules, engine.update.reconstruction)
+        for module in (*modules, updater.backward_pass.reconstruction)
         for tensor in (*module.parameters(), *module.buffers())
     }
     held: dict[int, Tensor] = {}
@@ -129,12 +129,12 @@ def kept_bytes(engine: Engine, rows: int) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        engine.update(Sounds(real, stages), PHASE)
+        updater.backward_pass(TrainingBatch(real, stages), PHASE)
     return sum(tensor.untyped_storage().nbytes() for tensor in held.values())
 
 
-def batch(engine: Engine, rows: int) -> tuple[Tensor, Tensor]:
-    codec, seconds = engine.networks.codec, engine.config.crops.seconds
+def batch(updater: Updater, rows: int) -> tuple[Tensor, Tensor]:
+    codec, seconds = updater.networks.codec, updater.config.crops.seconds
     real = 0.1 * torch.randn(rows, 1, round(seconds * codec.sample_rate))
     return real, torch.full((rows,), codec.num_quantizers)
 

@@ -32,13 +32,13 @@ def build_codec(seed: int = 0, **options: object) -> Codec:
     values = {
         "latent_dim": 8,
         "encoder": {
-            "kind": "causal",
+            "kind": "convnext",
             "strides": [40, 4, 2],
             "channels": [8, 16, 24],
             "blocks": [1, 1, 1],
         },
         "quantizer": {"kind": "residual", "num_quantizers": 3, "codebook_size": 16},
-        "decoder": {"kind": "causal", "channels": 24, "blocks": 2, "head": {"kind": "mdct"}},
+        "decoder": {"kind": "convnext", "channels": 24, "blocks": 2, "head": {"kind": "mdct"}},
     } | options
     torch.manual_seed(seed)
     codec = Codec(configuration.from_dict(CodecConfig, values), name="tiny").eval()

@@ -191,3 +191,15 @@ def test_a_table_finds_builds_and_names() -> None:
     assert SHAPES.build(Round(2.0)) == "Round(radius=2.0)"
     with pytest.raises(ConfigError, match="Inner is no shape configuration"):
         SHAPES.kind_of(Inner())
+
+
+def test_kinds_by_their_former_names_mean_the_present_ones(tmp_path: Path) -> None:
+    """Configurations and model folders that were written before keep loading."""
+    former = {"encoder": {"kind": "causal"}, "decoder": {"kind": "reference", "blocks": 3}}
+    present = {"encoder": {"kind": "convnext"}, "decoder": {"kind": "simvq_paper", "blocks": 3}}
+    assert from_dict(CodecConfig, former) == from_dict(CodecConfig, present)
+    assert to_dict(from_dict(CodecConfig, former))["encoder"]["kind"] == "convnext"
+    merged = merge(present, {"decoder": {"kind": "reference", "channels": 64}})
+    assert merged["decoder"] == {"kind": "reference", "blocks": 3, "channels": 64}
+    with pytest.raises(ConfigError, match=r"unknown encoder kind 'cause'; known kinds: convnext"):
+        from_dict(CodecConfig, {"encoder": {"kind": "cause"}})

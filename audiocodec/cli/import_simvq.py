@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config",
         required=True,
         metavar="YAML",
-        help="its architecture: egs/libritts/conf/reference_{4k,8k,65k,262k}.yaml",
+        help="its architecture: egs/libritts/conf/simvq_paper_{4k,8k,65k,262k}.yaml",
     )
     parser.add_argument(
         "--half", action="store_true", help="16-bit weights: half the size, another model hash"

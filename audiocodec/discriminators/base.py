@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-Judged = list[tuple[Tensor, list[Tensor]]]  # (logits, feature maps) of each scale
+ScaleOutputs = list[tuple[Tensor, list[Tensor]]]  # (logits, feature maps) of each scale
 Objective = Literal["hinge", "clamped_hinge", "least_squares"]
 
 MIN_PEAK = 1e-2  # quieter crops are not raised to full scale: the gain is that of their gradient
@@ -26,12 +26,12 @@ class DiscriminatorConfig:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class DiscriminatorOutput:
     """What one discriminator makes of a batch of real and of fake waveforms."""
 
     config: DiscriminatorConfig
-    real: Judged
-    fake: Judged
+    real: ScaleOutputs
+    fake: ScaleOutputs
 
 
 class Discriminator(nn.Module, ABC):
@@ -40,14 +40,14 @@ class Discriminator(nn.Module, ABC):
     config: DiscriminatorConfig
 
     @abstractmethod
-    def forward(self, waveform: Tensor) -> Judged:
+    def forward(self, waveform: Tensor) -> ScaleOutputs:
         """Judge (batch, 1, time); logits and feature maps start with the batch dimension."""
 
-    def compare(self, real: Tensor, fake: Tensor) -> Judgement:
+    def compare(self, real: Tensor, fake: Tensor) -> DiscriminatorOutput:
         """Judge both, on one scale if the configuration gives a `peak`."""
         if self.config.peak is not None:
             real, fake = scale_to_peak(real, fake, self.config.peak)
-        return Judgement(self.config, self(real), self(fake))
+        return DiscriminatorOutput(self.config, self(real), self(fake))
 
 
 def scale_to_peak(real: Tensor, fake: Tensor, peak: float) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from audiocodec.discriminators.base import Discriminator, Judged, conv2d
+from audiocodec.discriminators.base import Discriminator, ScaleOutputs, conv2d
 from audiocodec.discriminators.spectrum import Spectrum, SpectrumConfig, as_image
 from audiocodec.errors import ConfigError
 from audiocodec.features.stft import check_windows
@@ -42,7 +42,7 @@ class MultiBand(Discriminator):
         self.config = config
         self.scales = nn.ModuleList(_Bands(n_fft, config) for n_fft in config.n_ffts)
 
-    def forward(self, waveform: Tensor) -> Judged:
+    def forward(self, waveform: Tensor) -> ScaleOutputs:
         return [scale(waveform) for scale in self.scales]
 
 

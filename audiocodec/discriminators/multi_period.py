@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
-from audiocodec.discriminators.base import Discriminator, DiscriminatorConfig, Judged
+from audiocodec.discriminators.base import Discriminator, DiscriminatorConfig, ScaleOutputs
 from audiocodec.errors import ConfigError
 
 
@@ -34,7 +34,7 @@ class MultiPeriod(Discriminator):
         self.config = config
         self.scales = nn.ModuleList(_Period(period, config) for period in config.periods)
 
-    def forward(self, waveform: Tensor) -> Judged:
+    def forward(self, waveform: Tensor) -> ScaleOutputs:
         """Logits are (batch, period, steps), feature maps (batch, period, channels, steps)."""
         return [scale(waveform) for scale in self.scales]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from audiocodec.discriminators.base import Discriminator, Judged, conv2d
+from audiocodec.discriminators.base import Discriminator, ScaleOutputs, conv2d
 from audiocodec.discriminators.spectrum import Spectrum, SpectrumConfig
 from audiocodec.features.stft import check_windows, magnitude
 
@@ -31,7 +31,7 @@ class MultiResolution(Discriminator):
         self.config = config
         self.scales = nn.ModuleList(_Resolution(n_fft, config) for n_fft in config.n_ffts)
 
-    def forward(self, waveform: Tensor) -> Judged:
+    def forward(self, waveform: Tensor) -> ScaleOutputs:
         return [scale(waveform) for scale in self.scales]
 
 

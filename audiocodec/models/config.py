@@ -6,7 +6,7 @@ from typing import Any
 from audiocodec.config import one_of
 from audiocodec.errors import ConfigError
 from audiocodec.modules import DECODERS, ENCODERS
-from audiocodec.modules.convnext_codec import CausalDecoderConfig, CausalEncoderConfig
+from audiocodec.modules.convnext_codec import ConvNextDecoderConfig, ConvNextEncoderConfig
 from audiocodec.quantization import QUANTIZERS
 from audiocodec.quantization.residual import ResidualSimVQConfig
 
@@ -15,9 +15,9 @@ from audiocodec.quantization.residual import ResidualSimVQConfig
 class CodecConfig:
     sample_rate: int = 24_000  # Hz
     latent_dim: int = 64
-    encoder: Any = one_of(ENCODERS, CausalEncoderConfig())
+    encoder: Any = one_of(ENCODERS, ConvNextEncoderConfig())
     quantizer: Any = one_of(QUANTIZERS, ResidualSimVQConfig())
-    decoder: Any = one_of(DECODERS, CausalDecoderConfig())
+    decoder: Any = one_of(DECODERS, ConvNextDecoderConfig())
 
     def __post_init__(self) -> None:
         if self.sample_rate <= 0:

@@ -16,8 +16,8 @@ from torch import Tensor
 from audiocodec.errors import ConfigError, ModelError, one_line
 from audiocodec.models.codec import Codec
 from audiocodec.models.config import CodecConfig
-from audiocodec.modules.simvq_paper_decoder import ReferenceDecoderConfig
-from audiocodec.modules.simvq_paper_encoder import ReferenceEncoderConfig
+from audiocodec.modules.simvq_paper_decoder import SimvqPaperDecoderConfig
+from audiocodec.modules.simvq_paper_encoder import SimvqPaperEncoderConfig
 from audiocodec.quantization.simvq import SimVQConfig
 
 AVERAGE = "model_ema."
@@ -102,7 +102,7 @@ def import_state(
 
 
 def _importable(config: CodecConfig) -> CodecConfig:
-    wanted = (ReferenceEncoderConfig, SimVQConfig, ReferenceDecoderConfig)
+    wanted = (SimvqPaperEncoderConfig, SimVQConfig, SimvqPaperDecoderConfig)
     parts = (config.encoder, config.quantizer, config.decoder)
     for part, kind in zip(parts, wanted, strict=True):
         if type(part) is not kind:

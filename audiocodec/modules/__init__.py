@@ -1,10 +1,10 @@
 """Layers that know no codec, and the tables of encoders and decoders that `kind:` chooses from."""
 
 from audiocodec.modules.convnext_codec import (
-    CausalDecoder,
-    CausalDecoderConfig,
-    CausalEncoder,
-    CausalEncoderConfig,
+    ConvNextDecoder,
+    ConvNextDecoderConfig,
+    ConvNextEncoder,
+    ConvNextEncoderConfig,
 )
 from audiocodec.modules.seanet import (
     SeanetDecoder,
@@ -12,23 +12,23 @@ from audiocodec.modules.seanet import (
     SeanetEncoder,
     SeanetEncoderConfig,
 )
-from audiocodec.modules.simvq_paper_decoder import ReferenceDecoder, ReferenceDecoderConfig
-from audiocodec.modules.simvq_paper_encoder import ReferenceEncoder, ReferenceEncoderConfig
+from audiocodec.modules.simvq_paper_decoder import SimvqPaperDecoder, SimvqPaperDecoderConfig
+from audiocodec.modules.simvq_paper_encoder import SimvqPaperEncoder, SimvqPaperEncoderConfig
 from audiocodec.registry import Registry
 
 ENCODERS = Registry(
     "encoder",
     {
-        "causal": (CausalEncoderConfig, CausalEncoder),
-        "reference": (ReferenceEncoderConfig, ReferenceEncoder),
+        "convnext": (ConvNextEncoderConfig, ConvNextEncoder),
+        "simvq_paper": (SimvqPaperEncoderConfig, SimvqPaperEncoder),
         "seanet": (SeanetEncoderConfig, SeanetEncoder),
     },
 )
 DECODERS = Registry(
     "decoder",
     {
-        "causal": (CausalDecoderConfig, CausalDecoder),
-        "reference": (ReferenceDecoderConfig, ReferenceDecoder),
+        "convnext": (ConvNextDecoderConfig, ConvNextDecoder),
+        "simvq_paper": (SimvqPaperDecoderConfig, SimvqPaperDecoder),
         "seanet": (SeanetDecoderConfig, SeanetDecoder),
     },
 )

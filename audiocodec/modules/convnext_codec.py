@@ -1,4 +1,4 @@
-"""The "causal" pair: strided convolutions and ConvNeXt blocks up, ConvNeXt blocks and a head down.
+"""Encoder and decoder of ConvNeXt blocks: strided convolutions down, a synthesis head up; causal.
 
 No attention, no group norm, no statistic over time: batch = single, chunked = whole and streamed =
 offline hold by construction. Layers work on (batch, time, channels); the order turns at the border.
@@ -23,7 +23,7 @@ from audiocodec.modules.streaming import StreamState
 
 
 @dataclass(frozen=True)
-class CausalEncoderConfig:
+class ConvNextEncoderConfig:
     """Stages of a strided convolution (kernel 2 * stride) and ConvNeXt blocks at the new rate."""
 
     strides: tuple[int, ...] = (40, 4, 2)
@@ -50,7 +50,7 @@ class CausalEncoderConfig:
         return prod(self.strides)
 
 
-class CausalEncoder(nn.Module):
+class ConvNextEncoder(nn.Module):
     """Waveform (batch, 1, time) to latent (batch, latent_dim, frames); time is whole hops.
 
     The latent has unit variance over its dimensions in every frame: a bounded target for the
@@ -59,7 +59,7 @@ class CausalEncoder(nn.Module):
 
     causal = True
 
-    def __init__(self, config: CausalEncoderConfig, latent_dim: int) -> None:
+    def __init__(self, config: ConvNextEncoderConfig, latent_dim: int) -> None:
         super().__init__()
         self.config, self.latent_dim, self.hop_length = config, latent_dim, config.hop_length
         widths = (1, *config.channels)
@@ -101,7 +101,7 @@ class CausalEncoder(nn.Module):
 
 
 @dataclass(frozen=True)
-class CausalDecoderConfig:
+class ConvNextDecoderConfig:
     channels: int = 512
     blocks: int = 6
     kernel_size: int = 7
@@ -114,7 +114,7 @@ class CausalDecoderConfig:
             raise ConfigError(f"decoder.lookahead is {self.lookahead}; give 0 or more frames")
 
 
-class CausalDecoder(nn.Module):
+class ConvNextDecoder(nn.Module):
     """Latent (batch, latent_dim, frames) to waveform blocks (batch, 1, frames * hop_length).
 
     Causal in both directions of thought: the blocks come out `delay` frames late, so callers push
@@ -123,7 +123,7 @@ class CausalDecoder(nn.Module):
 
     causal = True
 
-    def __init__(self, config: CausalDecoderConfig, latent_dim: int, hop_length: int) -> None:
+    def __init__(self, config: ConvNextDecoderConfig, latent_dim: int, hop_length: int) -> None:
         super().__init__()
         self.embed = CausalConv(latent_dim, config.channels, config.kernel_size)
         self.norm_in = nn.LayerNorm(config.channels, eps=1e-6)

@@ -19,7 +19,7 @@ from audiocodec.modules.streaming import StreamState
 
 
 @dataclass(frozen=True)
-class ReferenceDecoderConfig:
+class SimvqPaperDecoderConfig:
     """The defaults are the published ones."""
 
     channels: int = 768
@@ -97,13 +97,13 @@ class WholeIstftHead(nn.Module):
         return blocks.flatten(1)[:, side : side + frames.shape[1] * self.hop_length]
 
 
-class ReferenceDecoder(nn.Module):
+class SimvqPaperDecoder(nn.Module):
     """Latent (batch, latent_dim, frames) to waveform (batch, 1, frames * hop_length), no delay."""
 
     causal = False
     delay = 0
 
-    def __init__(self, config: ReferenceDecoderConfig, latent_dim: int, hop_length: int) -> None:
+    def __init__(self, config: SimvqPaperDecoderConfig, latent_dim: int, hop_length: int) -> None:
         super().__init__()
         channels, size = config.channels, config.kernel_size
         self.embed = nn.Conv1d(latent_dim, channels, size, padding=size // 2)

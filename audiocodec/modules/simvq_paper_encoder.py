@@ -16,7 +16,7 @@ from audiocodec.modules.streaming import StreamState
 
 
 @dataclass(frozen=True)
-class ReferenceEncoderConfig(SeanetConfig):
+class SimvqPaperEncoderConfig(SeanetConfig):
     """The defaults are the published ones."""
 
     lstm_layers: int = 2
@@ -53,10 +53,10 @@ def mirror(x: Tensor, left: int, right: int) -> Tensor:
     return padded[..., : padded.shape[-1] - missing]
 
 
-class ReferenceUnit(nn.Module):
+class SimvqPaperUnit(nn.Module):
     """shortcut(x) + conv1(elu(conv_k(elu(x)))): the shortcut is a learned matrix."""
 
-    def __init__(self, channels: int, dilation: int, config: ReferenceEncoderConfig) -> None:
+    def __init__(self, channels: int, dilation: int, config: SimvqPaperEncoderConfig) -> None:
         super().__init__()
         hidden, normed = channels // config.compress, config.weight_norm
         self.inner = ReflectConv(
@@ -83,19 +83,19 @@ class LstmWithSkip(nn.Module):
         return (steps + output).mT
 
 
-class ReferenceEncoder(nn.Module):
+class SimvqPaperEncoder(nn.Module):
     """Waveform (batch, 1, time), any time of 1 or more, to latent (batch, latent_dim, frames)."""
 
     causal = False
 
-    def __init__(self, config: ReferenceEncoderConfig, latent_dim: int) -> None:
+    def __init__(self, config: SimvqPaperEncoderConfig, latent_dim: int) -> None:
         super().__init__()
         self.hop_length, normed = config.hop_length, config.weight_norm
         width, size = config.n_filters, config.kernel_size
         layers: list[nn.Module] = [ReflectConv(1, width, size, weight_normed=normed)]
         for ratio in config.ratios:
             layers += [
-                ReferenceUnit(width, 2**unit, config) for unit in range(config.residual_units)
+                SimvqPaperUnit(width, 2**unit, config) for unit in range(config.residual_units)
             ]
             down = ReflectConv(width, 2 * width, 2 * ratio, ratio, weight_normed=normed)
             layers += [nn.ELU(), down]

@@ -37,25 +37,28 @@ class Phase:
         return cls(step >= config.autoencoder_steps, step >= config.adversarial_start)
 
 
-class Sounds(NamedTuple):
+class TrainingBatch(NamedTuple):
     """What a step trains on: rows of real sound, of what they are to be coded with, and of what
     they can be compared in.
 
-    waveform: (batch, 1, time); stages: (batch,) quantizers; bandwidth: (batch,) Hz or None.
+    waveform: (batch, 1, time); num_quantizers: (batch,), how many to use; bandwidth: (batch,) in
+    Hz, or None.
     """
 
     waveform: Tensor
-    stages: Tensor
+    num_quantizers: Tensor
     bandwidth: Tensor | None = None
 
-    def parts(self, count: int) -> "list[Sounds]":
+    def parts(self, count: int) -> "list[TrainingBatch]":
         """Equal parts of the rows."""
         bands = [None] * count if self.bandwidth is None else self.bandwidth.chunk(count)
-        chunks = zip(self.waveform.chunk(count), self.stages.chunk(count), bands, strict=True)
-        return [Sounds(*chunk) for chunk in chunks]
+        chunks = zip(
+            self.waveform.chunk(count), self.num_quantizers.chunk(count), bands, strict=True
+        )
+        return [TrainingBatch(*chunk) for chunk in chunks]
 
 
-class Outcome(NamedTuple):
+class BackwardResult(NamedTuple):
     """terms: unweighted, detached scalars; codes: (batch, stages, frames), None as autoencoder."""
 
     terms: Terms
@@ -63,7 +66,7 @@ class Outcome(NamedTuple):
 
 
 @dataclass
-class Update:
+class BackwardPass:
     """The networks, losses and their context; calling it adds gradients to both networks."""
 
     codec: Any  # Codec, maybe wrapped for distribution
@@ -74,31 +77,33 @@ class Update:
     autocast: Callable[[], AbstractContextManager[Any]]
     sample_rate: int
 
-    def __call__(self, sounds: Sounds, phase: Phase, scale: float = 1.0) -> Outcome:
+    def __call__(self, batch: TrainingBatch, phase: Phase, scale: float = 1.0) -> BackwardResult:
         """Gradients, times `scale`, of one batch."""
         with self.autocast():
-            output = self.codec(sounds.waveform, sounds.stages, phase.quantize, self.config.draws)
+            output = self.codec(
+                batch.waveform, batch.num_quantizers, phase.quantize, self.config.draws
+            )
         fake = output.waveform.float()
         leaf = fake.detach().requires_grad_()
-        real, heard = (self._heard(x, sounds.bandwidth) for x in (sounds.waveform, leaf))
+        real, heard = (self._heard(x, batch.bandwidth) for x in (batch.waveform, leaf))
         terms = {name: loss(real, heard) for name, loss in self.reconstruction.items()}
         if phase.adversarial:
             with self.autocast():
-                judgements = self.discriminators(real, heard[: len(real)])
-            terms["adversarial"] = generator_loss(judgements)
-            terms["feature_matching"] = feature_matching_loss(judgements)
-        slope = self._slope(terms, leaf, scale, keep_graph=phase.adversarial)
+                judged = self.discriminators(real, heard[: len(real)])
+            terms["adversarial"] = generator_loss(judged)
+            terms["feature_matching"] = feature_matching_loss(judged)
+        gradient = self.waveform_gradient(terms, leaf, scale, keep_graph=phase.adversarial)
         if phase.adversarial:
-            terms["discriminator"] = discriminator_loss(judgements)
+            terms["discriminator"] = discriminator_loss(judged)
             weights = list(self.discriminators.parameters())  # but not the waveform, again
             torch.autograd.backward(scale * terms["discriminator"], inputs=weights)
-        objective = (fake * slope).sum()  # its gradient is that of the terms, times `scale`
+        objective = (fake * gradient).sum()  # its gradient is that of the terms, times `scale`
         codes = None
         if output.quantized is not None:
             terms["quantizer"], codes = output.quantized.loss, output.quantized.codes
             objective = objective + scale * self.config.quantizer * terms["quantizer"]
         objective.backward()
-        return Outcome({name: term.detach() for name, term in terms.items()}, codes)
+        return BackwardResult({name: term.detach() for name, term in terms.items()}, codes)
 
     def _heard(self, waveform: Tensor, bandwidth: Tensor | None) -> Tensor:
         if bandwidth is None:
@@ -106,17 +111,19 @@ class Update:
         draws = len(waveform) // len(bandwidth)
         return band_limited(waveform, bandwidth.repeat(draws), self.sample_rate)
 
-    def _slope(self, terms: Terms, fake: Tensor, scale: float, keep_graph: bool) -> Tensor:
+    def waveform_gradient(
+        self, terms: Terms, fake: Tensor, scale: float, keep_graph: bool
+    ) -> Tensor:
         """The gradient of the weighted terms with respect to `fake`, times `scale`."""
         scaled = {name: scale * term for name, term in terms.items()}
-        slope: Tensor
+        gradient: Tensor
         if self.balancer is None:
             total = torch.stack([self.config.weight(n) * term for n, term in scaled.items()]).sum()
-            (slope,) = torch.autograd.grad(total, fake, retain_graph=keep_graph)
-            return slope
+            (gradient,) = torch.autograd.grad(total, fake, retain_graph=keep_graph)
+            return gradient
         # The balancer sees norms without the scale; a mean over the batch, as all terms are.
-        slope = self.balancer(scaled, fake, lambda norms: mean_over_processes(norms) / scale)
-        return slope / len(fake)
+        gradient = self.balancer(scaled, fake, lambda norms: mean_over_processes(norms) / scale)
+        return gradient / len(fake)
 
 
 class WaveformL1(nn.Module):

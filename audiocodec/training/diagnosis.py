@@ -7,28 +7,28 @@ import torch
 from torch import nn
 
 from audiocodec.processes import alone
-from audiocodec.training.backward import Phase, Sounds, Update
+from audiocodec.training.backward import BackwardPass, Phase, TrainingBatch
 from audiocodec.training.optimization import gradient_norm, gradients
 
 
 def bad_rows(
-    update: Update,
+    backward_pass: BackwardPass,
     networks: tuple[nn.Module, nn.Module],
-    sounds: Sounds,
+    batch: TrainingBatch,
     phase: Phase,
 ) -> list[int]:
-    """The rows of `sounds` that alone make a term or gradient not finite.
+    """The rows of `batch` that alone make a term or gradient not finite.
 
     Costs as much as the batch again, one row at a time; leaves no gradients in `networks`,
     the codec and the discriminators as they are without distribution.
     """
     single = dataclasses.replace(
-        update, codec=networks[0], discriminators=networks[1], balancer=None
+        backward_pass, codec=networks[0], discriminators=networks[1], balancer=None
     )
     rows = []
-    for row, sound in enumerate(sounds.parts(len(sounds.stages))):
+    for row, single_row in enumerate(batch.parts(len(batch.num_quantizers))):
         with alone():
-            outcome = single(sound, phase)
+            outcome = single(single_row, phase)
         grads = [grad for module in networks for grad in gradients(module)]
         values = torch.stack([*outcome.terms.values(), gradient_norm(grads)])
         if not bool(values.isfinite().all()):

@@ -7,6 +7,7 @@ from typing import Any
 from audiocodec import config as configuration
 from audiocodec.data.data_dir import Utterance
 from audiocodec.errors import ConfigError
+from audiocodec.registry import current_kind
 from audiocodec.training.config import TrainConfig
 
 # Options that a run may go on with other values of: they change no step that is done.
@@ -65,11 +66,13 @@ def tree_changes(old: Any, new: Any) -> str:
 
 
 def flatten(tree: Any, where: str = "") -> dict[str, Any]:
-    """Leaves of mappings and of lists of mappings by their dotted names."""
+    """Leaves of mappings and of lists of mappings by their dotted names; kinds by present names."""
     if isinstance(tree, Mapping):
         items = [(f"{where}.{key}" if where else str(key), value) for key, value in tree.items()]
     elif isinstance(tree, list) and any(isinstance(item, Mapping) for item in tree):
         items = [(f"{where}.{index}", value) for index, value in enumerate(tree)]
+    elif where.endswith(".kind"):
+        return {where: current_kind(tree)}
     else:
         return {where: tree}
     flat: dict[str, Any] = {}

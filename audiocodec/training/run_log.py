@@ -17,7 +17,7 @@ LOG_FILE = "log.jsonl"
 _RANGE_DB = 80  # of spectrograms
 
 
-class Journal:
+class RunLog:
     """Scalars, sounds and histograms of a run by step. `board` is TensorBoard's writer, or None."""
 
     def __init__(self, experiment: Path, board: Any = None) -> None:

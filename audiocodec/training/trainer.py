@@ -24,16 +24,16 @@ from audiocodec.extras import extra
 from audiocodec.files import atomic_path
 from audiocodec.models.bundle import save_codec
 from audiocodec.training import checkpoint
-from audiocodec.training.backward import Phase, Sounds
+from audiocodec.training.backward import Phase, TrainingBatch
 from audiocodec.training.checkpoint import Checkpoint, Start
 from audiocodec.training.config import TrainConfig
 from audiocodec.training.guard import Guard
 from audiocodec.training.interruption import Interrupted, StopRequest
 from audiocodec.training.networks import Networks
 from audiocodec.training.provenance import describe_run, refuse_changes
-from audiocodec.training.run_log import Journal
+from audiocodec.training.run_log import RunLog
 from audiocodec.training.schedule import draw_num_quantizers, learning_rate_factor, seed_step
-from audiocodec.training.update import Engine, Step
+from audiocodec.training.update import Updater, UpdateResult
 from audiocodec.training.validation import Score, Validator, quality, summarise
 from audiocodec.training.window import Window
 
@@ -74,13 +74,13 @@ class Trainer:
         self.rank, self.processes = self.accelerator.process_index, self.accelerator.num_processes
         torch.backends.cudnn.benchmark = True  # all batches have one shape
         self.networks = Networks(config, experiment.name, self.device, start)
-        self.engine = Engine(config, self.networks, self.device)
+        self.updater = Updater(config, self.networks, self.device)
         self.description = describe_run(config, train, valid, self.processes)
         self.allow_changes = allow_changes
         self.validator = Validator(valid, config)
         self.guard, self.stop = Guard(config.guard), StopRequest()
         self.window = Window(self.networks.codec.codebook_sizes, self.device)
-        self.journal = Journal(experiment)
+        self.run_log = RunLog(experiment)
         self.reported: Reported = set()
         self.step = 0
         self.quantizer_started = start is not None
@@ -98,7 +98,7 @@ class Trainer:
         """
         with self.stop.listening():
             self._resume()
-            self._open_journal()
+            self._open_log()
             try:
                 with self._progress() as progress:
                     self._loop(progress)
@@ -110,15 +110,15 @@ class Trainer:
         if self.is_main:
             log.info("step %d: done; the model is %s", self.step, self.experiment / "model")
 
-    def _open_journal(self) -> None:
+    def _open_log(self) -> None:
         if self.is_main:
             with atomic_path(self.experiment / "config.yaml") as temporary:
                 temporary.write_text(configuration.dump_yaml(self.config), encoding="utf-8")
-            self.journal.rewind(self.step)
+            self.run_log.rewind(self.step)
         options = {"tensorboard": {"purge_step": self.step + 1}}  # a killed run may have gone on
         self.accelerator.init_trackers("tensorboard", init_kwargs=options)
         if self.is_main and self.accelerator.trackers:
-            self.journal.board = self.accelerator.get_tracker("tensorboard", unwrap=True)
+            self.run_log.board = self.accelerator.get_tracker("tensorboard", unwrap=True)
 
     def _loop(self, progress: "tqdm[Any]") -> None:
         self._validate_if_due()
@@ -147,8 +147,8 @@ class Trainer:
             config.seed, step, rows * self.rank, rows, count, config.quantizer_dropout
         ).to(self.device)
         stop = self.stop.number is not None
-        sounds = Sounds(batch.waveform, stages, batch.bandwidth)
-        done = self.engine.step(sounds, Phase.at(step, config), stop)
+        training_batch = TrainingBatch(batch.waveform, stages, batch.bandwidth)
+        done = self.updater.update(training_batch, Phase.at(step, config), stop)
         self.stop.everywhere = done.stop
         self.step += 1
         if done.bad is not None:
@@ -158,10 +158,10 @@ class Trainer:
         self.window.add(done.values, done.codes)
         return True
 
-    def _skip(self, done: Step, names: Sequence[str]) -> bool:
+    def _skip(self, done: UpdateResult, names: Sequence[str]) -> bool:
         """Report a step that was not taken; False after a return to a checkpoint."""
         if done.overflow:
-            scale = self.engine.loss_scale.value
+            scale = self.updater.loss_scale.value
             log.info("step %d: float16 overflow; loss scale now %g", self.step, scale)
             return True
         found = gather_object([names[row] for row in done.rows])
@@ -188,7 +188,7 @@ class Trainer:
         self.guard.returns, self.guard.in_a_row = returns, 0
         self.window.clear()
         if self.is_main:
-            self.journal.rewind(self.step)
+            self.run_log.rewind(self.step)
             log.warning(
                 "step %d: %d steps in a row were not finite; back to step %d, learning rates x %g",
                 step,
@@ -209,7 +209,7 @@ class Trainer:
         codec.quantizer.initialize(gathered)
         self.networks.ema.average.quantizer.load_state_dict(codec.quantizer.state_dict())
         self.quantizer_started = True
-        self.engine.distribute(self.step)
+        self.updater.distribute(self.step)
         log.info("step %d: quantizer started from %d frames", self.step, gathered[:, 0].numel())
 
     def _loader(self, start: int, stop: int) -> CropLoader:
@@ -289,7 +289,7 @@ class Trainer:
     def _state_dict(self) -> checkpoint.State:
         return {
             "run": self.description,
-            "engine": self.engine.state_dict(),
+            "engine": self.updater.state_dict(),
             "step": self.step,
             "quantizer_started": self.quantizer_started,
             "validated": self.validated,
@@ -300,19 +300,19 @@ class Trainer:
 
     def _load(self, found: Checkpoint) -> None:
         state = found.state
-        self.engine.load_state_dict(state["engine"], found.average, found.discriminators)
+        self.updater.load_state_dict(state["engine"], found.average, found.discriminators)
         self.step, self.quantizer_started = state["step"], state["quantizer_started"]
         self.validated, self.best, self.best_step = (
             state[name] for name in ("validated", "best", "best_step")
         )
         self.guard.in_a_row, self.guard.returns = state["guard"]
-        self.engine.distribute(self.step)
+        self.updater.distribute(self.step)
 
     def _resume(self) -> None:
         found = checkpoint.latest_checkpoint(self.experiment)
         self.accelerator.wait_for_everyone()  # all have looked before one writes
         if found is None:
-            self.engine.distribute(self.step)
+            self.updater.distribute(self.step)
             self._save()  # what there is to go back to, and a disk that can be written to
             return
         changes = refuse_changes(found.state["run"], self.description, self.allow_changes)
@@ -334,7 +334,7 @@ class Trainer:
             for alarm in alarms if self.is_main else []:
                 log.warning("step %d: %s", self.step, alarm)
         if self.is_main:
-            self.journal.write(self.step, values)
+            self.run_log.write(self.step, values)
             left = (self.config.steps - self.step) * seconds / self.window.steps
             self._show(progress, values, timedelta(seconds=round(left)))
         self.window.clear()
@@ -354,20 +354,20 @@ class Trainer:
             progress.set_postfix_str(f"mel {mel:.3f}, {speed:.1f} s audio/s, {left} left")
 
     def _report_validation(self, scores: list[Score], means: dict[str, float]) -> None:
-        self.journal.write(self.step, {f"valid/{name}": value for name, value in means.items()})
+        self.run_log.write(self.step, {f"valid/{name}": value for name, value in means.items()})
         text = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
         best = "; best so far, saved as model" if self.best_step == self.step else ""
         log.info("step %d: %s%s", self.step, text, best)
-        if not self.journal.board:
+        if not self.run_log.board:
             return
         for score in sorted(scores, key=lambda score: score.index):
             for name, sound in score.sounds.items():
                 if name == "decoded" or not self.validated:  # the reference once
                     title = f"valid_{score.index + 1}/{name}"
-                    self.journal.write_sound(self.step, title, sound, self.validator.sample_rate)
+                    self.run_log.write_sound(self.step, title, sound, self.validator.sample_rate)
         by_stage = zip(*(score.counts for score in scores), strict=True)
         totals = [torch.stack(stage).sum(0) for stage in by_stage]
-        self.journal.write_usage(self.step, totals)
+        self.run_log.write_usage(self.step, totals)
 
     def _progress(self) -> "tqdm[Any]":
         return tqdm(

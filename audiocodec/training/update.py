@@ -13,10 +13,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 from audiocodec.processes import mean_over_processes
 from audiocodec.training.backward import (
-    Outcome,
+    BackwardPass,
+    BackwardResult,
     Phase,
-    Sounds,
-    Update,
+    TrainingBatch,
     build_balancer,
     reconstruction_losses,
 )
@@ -35,7 +35,7 @@ _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
-class Step:
+class UpdateResult:
     """What came of a step.
 
     values: terms and gradient norms by name, means over processes.
@@ -54,7 +54,7 @@ class Step:
     rows: tuple[int, ...] = ()
 
 
-class Engine:
+class Updater:
     """Both networks and their update on one device."""
 
     def __init__(self, config: TrainConfig, networks: Networks, device: torch.device) -> None:
@@ -64,13 +64,13 @@ class Engine:
         if config.compile:
             networks.compile()
         balancer = build_balancer(config.losses)
-        self.update = Update(
+        self.backward_pass = BackwardPass(
             networks.codec,
             networks.discriminators,
             reconstruction_losses(config.losses, config.codec.sample_rate).to(device),
             config.losses,
             None if balancer is None else balancer.to(device),
-            self._autocast,
+            self.autocast,
             config.codec.sample_rate,
         )
 
@@ -91,21 +91,21 @@ class Engine:
                 broadcast_buffers=False,
                 find_unused_parameters=unused and name == "codec",
             )
-            setattr(self.update, name, wrapped)
+            setattr(self.backward_pass, name, wrapped)
 
-    def _autocast(self) -> AbstractContextManager[Any]:
+    def autocast(self) -> AbstractContextManager[Any]:
         dtype = _DTYPES.get(self.precision)
         return torch.autocast(self.device.type, dtype, enabled=dtype is not None)
 
-    def step(self, sounds: Sounds, phase: Phase, stop: bool = False) -> Step:
+    def update(self, batch: TrainingBatch, phase: Phase, stop: bool = False) -> UpdateResult:
         """Train on one batch; all processes get here and agree on the result."""
-        outcomes = self._backward(sounds, phase)
+        outcomes = self.backward(batch, phase)
         grads = {name: gradients(module) for name, module in self._modules(phase).items()}
         values, stop = self._values(outcomes, grads, stop)
         codes = [outcome.codes for outcome in outcomes if outcome.codes is not None]
         bad = first_bad(values)
         if bad is not None:
-            result = self._diagnose(values, bad, sounds, phase, stop)
+            result = self._diagnose(values, bad, batch, phase, stop)
             self._clear(phase)
             return result
         for name, own in grads.items():
@@ -115,23 +115,23 @@ class Engine:
         self._clear(phase)
         self.networks.ema.update(self.networks.codec)
         self.loss_scale.grew()
-        return Step(values, codes, stop)
+        return UpdateResult(values, codes, stop)
 
-    def _backward(self, sounds: Sounds, phase: Phase) -> list[Outcome]:
+    def backward(self, batch: TrainingBatch, phase: Phase) -> list[BackwardResult]:
         parts = self.config.accumulation
         scale = self.loss_scale.value / parts
         outcomes = []
-        for index, part in enumerate(sounds.parts(parts)):
+        for index, part in enumerate(batch.parts(parts)):
             with ExitStack() as stack:
                 if index < parts - 1:  # processes exchange gradients with the last part
-                    for module in (self.update.codec, self.update.discriminators):
+                    for module in (self.backward_pass.codec, self.backward_pass.discriminators):
                         if isinstance(module, DistributedDataParallel):
                             stack.enter_context(module.no_sync())
-                outcomes.append(self.update(part, phase, scale))
+                outcomes.append(self.backward_pass(part, phase, scale))
         return outcomes
 
     def _values(
-        self, outcomes: list[Outcome], grads: dict[str, list[Tensor]], stop: bool
+        self, outcomes: list[BackwardResult], grads: dict[str, list[Tensor]], stop: bool
     ) -> tuple[dict[str, float], bool]:
         """Means of the terms and norms by name; the one moment that waits for the device."""
         names = [*outcomes[0].terms, *(f"gradient/{name}" for name in grads)]
@@ -145,20 +145,20 @@ class Engine:
         self,
         values: dict[str, float],
         bad: str,
-        sounds: Sounds,
+        batch: TrainingBatch,
         phase: Phase,
         stop: bool,
-    ) -> Step:
+    ) -> UpdateResult:
         only_gradients = bad.startswith("gradient/")
         if only_gradients and self.loss_scale.shrank():
-            return Step(values, [], stop, bad, overflow=True)
+            return UpdateResult(values, [], stop, bad, overflow=True)
         modules = self._modules(phase)
         if only_gradients:
             bad = f"gradient of {first_bad_gradient(modules) or bad.removeprefix('gradient/')}"
         self._clear(phase)
         networks = (self.networks.codec, self.networks.discriminators)
-        rows = bad_rows(self.update, networks, sounds, phase)
-        return Step(values, [], stop, bad, rows=tuple(rows))
+        rows = bad_rows(self.backward_pass, networks, batch, phase)
+        return UpdateResult(values, [], stop, bad, rows=tuple(rows))
 
     def _modules(self, phase: Phase) -> dict[str, nn.Module]:
         modules: dict[str, nn.Module] = {"codec": self.networks.codec}
@@ -179,7 +179,7 @@ class Engine:
 
     def state_dict(self) -> dict[str, Any]:
         """All of it but what `Networks` leaves to the weight files."""
-        balancer = self.update.balancer
+        balancer = self.backward_pass.balancer
         return {
             "networks": self.networks.state_dict(),
             "loss_scale": [self.loss_scale.value, self.loss_scale.good_steps],
@@ -194,8 +194,8 @@ class Engine:
         value, self.loss_scale.good_steps = state["loss_scale"]
         if (self.precision == "fp16") == (value > 1):  # else the precision was changed
             self.loss_scale.value = value
-        if self.update.balancer is not None and state["balancer"] is not None:
-            self.update.balancer.load_state_dict(state["balancer"])
+        if self.backward_pass.balancer is not None and state["balancer"] is not None:
+            self.backward_pass.balancer.load_state_dict(state["balancer"])
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> str:

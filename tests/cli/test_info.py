@@ -36,9 +36,9 @@ def test_macs_are_those_of_the_layers():
     def macs(blocks: int) -> float:
         values = {
             "latent_dim": 8,
-            "encoder": {"kind": "causal", "strides": [320], "channels": [4], "blocks": [0]},
+            "encoder": {"kind": "convnext", "strides": [320], "channels": [4], "blocks": [0]},
             "quantizer": {"kind": "simvq", "codebook_size": 16},
-            "decoder": {"kind": "causal", "channels": 16, "blocks": blocks},
+            "decoder": {"kind": "convnext", "channels": 16, "blocks": blocks},
         }
         return macs_per_second(Codec(configuration.from_dict(CodecConfig, values)).eval()).decode
 

@@ -6,7 +6,7 @@ import yaml
 
 from audiocodec.config import from_dict
 from audiocodec.discriminators import DISCRIMINATORS
-from audiocodec.discriminators.base import Discriminator, Judgement
+from audiocodec.discriminators.base import Discriminator, DiscriminatorOutput
 from audiocodec.discriminators.spectrum import Spectrum, SpectrumConfig
 from audiocodec.losses.adversarial import discriminator_loss, generator_loss
 from audiocodec.losses.feature_matching import feature_matching_loss
@@ -38,7 +38,7 @@ def build(narrow: bool = False) -> list[Discriminator]:
 
 
 @pytest.fixture(scope="module")
-def judgements() -> list[Judgement]:
+def outputs() -> list[DiscriminatorOutput]:
     generator = torch.Generator().manual_seed(0)
     real, fake = (0.1 * torch.randn(2, 1, 4620, generator=generator) for _ in range(2))
     with torch.no_grad():
@@ -51,14 +51,14 @@ def test_it_has_the_sizes_of_the_reference():
     assert sizes[2] + sizes[3] == 42_519_760
 
 
-def test_it_matches_the_maps_of_the_reference(judgements):
-    maps = [[len(maps) for _, maps in judgement.real] for judgement in judgements]
+def test_it_matches_the_maps_of_the_reference(outputs):
+    maps = [[len(maps) for _, maps in output.real] for output in outputs]
     assert maps == [[5] * 5, [6] * 3, [5] * 5, [25] * 3]
 
 
-def test_whole_periods_are_padded_by_one_more(judgements):
+def test_whole_periods_are_padded_by_one_more(outputs):
     for scale, period in enumerate((2, 3, 5, 7, 11)):  # 4620 holds whole periods of all
-        plain, extra = (judgements[i].real[scale][0].shape[-1] for i in (0, 2))
+        plain, extra = (outputs[i].real[scale][0].shape[-1] for i in (0, 2))
         steps = 4620 // period
         assert (plain, extra) == (length_after_convs(steps), length_after_convs(steps + 1))
 
@@ -80,21 +80,21 @@ def test_its_spectrum_is_that_of_torch():
     )
 
 
-def test_its_generator_losses_are_those_of_the_reference_term_by_term(judgements):
+def test_its_generator_losses_are_those_of_the_reference_term_by_term(outputs):
     def hinge(index: int) -> float:
-        logits = [scale[0] for scale in judgements[index].fake]
+        logits = [scale[0] for scale in outputs[index].fake]
         return sum(float((1 - x).clamp_min(0).mean()) for x in logits) / len(logits)
 
     def least_squares(index: int) -> float:
-        return sum(float((1 - x).square().mean()) for x, _ in judgements[index].fake)
+        return sum(float((1 - x).square().mean()) for x, _ in outputs[index].fake)
 
     expected = hinge(0) + hinge(1) + least_squares(2) + least_squares(3)
-    assert float(generator_loss(judgements)) == pytest.approx(expected, rel=1e-5)
+    assert float(generator_loss(outputs)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_its_discriminator_losses_are_those_of_the_reference_term_by_term(judgements):
+def test_its_discriminator_losses_are_those_of_the_reference_term_by_term(outputs):
     def scales(index: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        pairs = zip(judgements[index].real, judgements[index].fake, strict=True)
+        pairs = zip(outputs[index].real, outputs[index].fake, strict=True)
         return [(real, fake) for (real, _), (fake, _) in pairs]
 
     expected = 0.0
@@ -107,16 +107,16 @@ def test_its_discriminator_losses_are_those_of_the_reference_term_by_term(judgem
         expected += sum(
             float((1 - real).square().mean() + fake.square().mean()) for real, fake in scales(index)
         )
-    assert float(discriminator_loss(judgements)) == pytest.approx(expected, rel=1e-5)
+    assert float(discriminator_loss(outputs)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_its_feature_matching_is_that_of_the_reference_term_by_term(judgements):
+def test_its_feature_matching_is_that_of_the_reference_term_by_term(outputs):
     expected = 0.0
-    for judgement, divisor in zip(judgements, (5, 3, 1, 1), strict=True):
+    for output, divisor in zip(outputs, (5, 3, 1, 1), strict=True):
         pairs = [
             (real, fake)
-            for (_, real_maps), (_, fake_maps) in zip(judgement.real, judgement.fake, strict=True)
+            for (_, real_maps), (_, fake_maps) in zip(output.real, output.fake, strict=True)
             for real, fake in zip(real_maps, fake_maps, strict=True)
         ]
         expected += sum(float((fake - real).abs().mean()) for real, fake in pairs) / divisor
-    assert float(feature_matching_loss(judgements)) == pytest.approx(expected, rel=1e-5)
+    assert float(feature_matching_loss(outputs)) == pytest.approx(expected, rel=1e-5)

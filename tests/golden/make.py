@@ -35,9 +35,9 @@ METADATA = CodesMetadata(
 HEADER = StreamHeader("golden", "0123456789abcdef", 24_000, 320, (1024, 300, 3))
 MODEL_CONFIG = {
     "latent_dim": 4,
-    "encoder": {"kind": "causal", "strides": [40, 8], "channels": [4, 4], "blocks": [0, 0]},
+    "encoder": {"kind": "convnext", "strides": [40, 8], "channels": [4, 4], "blocks": [0, 0]},
     "quantizer": {"kind": "residual", "num_quantizers": 2, "codebook_size": 16},
-    "decoder": {"kind": "causal", "channels": 8, "blocks": 1},
+    "decoder": {"kind": "convnext", "channels": 8, "blocks": 1},
 }
 
 

@@ -22,9 +22,9 @@ CONF = Path(__file__).parents[2] / "egs" / "libritts" / "conf"
 SMALL = {"filters": 4, "latent": 24, "codes": 96, "width": 32, "inner": 96, "blocks": 2}
 SMALL_CONFIG = {
     "latent_dim": 24,
-    "encoder": {"kind": "reference", "n_filters": 4, "weight_norm": True},
+    "encoder": {"kind": "simvq_paper", "n_filters": 4, "weight_norm": True},
     "quantizer": {"kind": "simvq", "codebook_size": 96},
-    "decoder": {"kind": "reference", "channels": 32, "blocks": 2, "groups": 8},
+    "decoder": {"kind": "simvq_paper", "channels": 32, "blocks": 2, "groups": 8},
 }
 LENGTHS = [1, 320, 321, 24_001, 48_000]
 
@@ -34,7 +34,7 @@ def small_config() -> CodecConfig:
 
 
 def published_config(codes: int = 1024) -> CodecConfig:
-    config = load_config(TrainConfig, CONF / "reference_4k.yaml").codec
+    config = load_config(TrainConfig, CONF / "simvq_paper_4k.yaml").codec
     return replace(config, quantizer=replace(config.quantizer, codebook_size=codes))
 
 
@@ -90,7 +90,7 @@ def test_parameters_are_counted_as_published() -> None:
     assert sum(p.numel() for p in decoder.parameters()) - head == 61_901_568
     assert head == 985_858
     for name, codes in (("4k", 4096), ("8k", 8192), ("65k", 65_536), ("262k", 262_144)):
-        codec = load_config(TrainConfig, CONF / f"reference_{name}.yaml").codec
+        codec = load_config(TrainConfig, CONF / f"simvq_paper_{name}.yaml").codec
         assert codec.quantizer.codebook_size == codes
         assert (codec.sample_rate, codec.hop_length, codec.latent_dim) == (24_000, 320, 512)
     quantizer = Codec(replace(config, encoder=small_config().encoder)).quantizer

@@ -10,11 +10,11 @@ _SEANET = {"kind": "seanet", "n_filters": 4, "ratios": [8, 5, 4, 2], "lstm_layer
 VARIANTS: dict[str, dict[str, Any]] = {
     "mdct": {},
     "istft": {
-        "decoder": {"kind": "causal", "channels": 24, "blocks": 2, "head": {"kind": "istft"}}
+        "decoder": {"kind": "convnext", "channels": 24, "blocks": 2, "head": {"kind": "istft"}}
     },
     "lookahead": {
         "decoder": {
-            "kind": "causal",
+            "kind": "convnext",
             "channels": 24,
             "blocks": 2,
             "lookahead": 2,
@@ -23,16 +23,16 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
     "seanet_lstm": {"encoder": _SEANET, "decoder": _SEANET},
     "seanet_up_simvq": {
-        "encoder": {"kind": "causal", "strides": [8, 4], "channels": [8, 8], "blocks": [1, 0]},
+        "encoder": {"kind": "convnext", "strides": [8, 4], "channels": [8, 8], "blocks": [1, 0]},
         "quantizer": {"kind": "simvq", "codebook_size": 32},
         "decoder": {"kind": "seanet", "n_filters": 4, "ratios": [4, 8], "residual_units": 2},
     },
 }
 
-_REFERENCE_DECODER = {"kind": "reference", "channels": 32, "blocks": 1, "groups": 4}
+_REFERENCE_DECODER = {"kind": "simvq_paper", "channels": 32, "blocks": 1, "groups": 4}
 WHOLE: dict[str, dict[str, Any]] = {  # parts that need the whole signal at once
     "reference": {
-        "encoder": _SEANET | {"kind": "reference"},
+        "encoder": _SEANET | {"kind": "simvq_paper"},
         "decoder": _REFERENCE_DECODER,
     },
     "reference_decoder": {"decoder": _REFERENCE_DECODER},

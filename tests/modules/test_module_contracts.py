@@ -19,11 +19,11 @@ from audiocodec.registry import Registry
 LATENT_DIM, FRAMES, BATCH = 5, 12, 3
 SEANET = {"n_filters": 4, "ratios": (2, 4), "residual_units": 2, "lstm_layers": 2}
 SMALL: dict[tuple[str, str], dict[str, Any]] = {
-    ("encoder", "causal"): {"strides": (4, 2), "channels": (6, 8), "blocks": (1, 2)},
+    ("encoder", "convnext"): {"strides": (4, 2), "channels": (6, 8), "blocks": (1, 2)},
     ("encoder", "seanet"): SEANET,
-    ("encoder", "reference"): SEANET,
-    ("decoder", "reference"): {"channels": 8, "groups": 4, "blocks": 2, "n_fft": 32},
-    ("decoder", "causal"): {"channels": 8, "blocks": 2, "lookahead": 1},
+    ("encoder", "simvq_paper"): SEANET,
+    ("decoder", "simvq_paper"): {"channels": 8, "groups": 4, "blocks": 2, "n_fft": 32},
+    ("decoder", "convnext"): {"channels": 8, "blocks": 2, "lookahead": 1},
     ("decoder", "seanet"): SEANET,
     ("head", "harmonic"): {"direct": 4, "source": 3, "start": 2, "knots": 3},
     ("head", "istft"): {"n_fft": 32, "delay": 2},
@@ -52,7 +52,7 @@ class Part(NamedTuple):
 def build(table: Registry, kind: str) -> Part:
     config_class = table[kind][0]
     options = SMALL.get((table.role, kind), {})
-    if table.role == "decoder" and kind == "causal":
+    if table.role == "decoder" and kind == "convnext":
         options = options | {"head": HEADS["istft"][0](n_fft=32)}
     config = config_class(**options)
     hop = getattr(config, "hop_length", 8)

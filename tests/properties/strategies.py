@@ -27,7 +27,7 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
     hop = int(np.prod(strides))
     kernel_sizes = st.sampled_from([1, 3, 7])
     causal_encoder = {
-        "kind": "causal",
+        "kind": "convnext",
         "strides": strides,
         "channels": draw(st.lists(st.integers(2, 6), min_size=len(strides), max_size=len(strides))),
         "blocks": draw(st.lists(st.integers(0, 2), min_size=len(strides), max_size=len(strides))),
@@ -37,7 +37,7 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
     overlap = draw(st.integers(2, 4))
     istft = {"kind": "istft", "n_fft": overlap * hop, "delay": draw(st.integers(0, overlap - 1))}
     causal_decoder = {
-        "kind": "causal",
+        "kind": "convnext",
         "channels": 8,
         "blocks": draw(st.integers(1, 3)),
         "kernel_size": draw(kernel_sizes),

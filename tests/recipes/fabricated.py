@@ -14,9 +14,9 @@ RATE = 24_000
 TINY = """
 codec:
   latent_dim: 8
-  encoder: {kind: causal, strides: [320], channels: [24], blocks: [1]}
+  encoder: {kind: convnext, strides: [320], channels: [24], blocks: [1]}
   quantizer: {kind: residual, num_quantizers: 2, codebook_size: 16}
-  decoder: {kind: causal, channels: 24, blocks: 1, head: {kind: mdct}}
+  decoder: {kind: convnext, channels: 24, blocks: 1, head: {kind: mdct}}
 crops: {seconds: 0.2}
 discriminators: [{kind: ms_stft, n_ffts: [128], channels: 2}]
 losses: {mel_settings: {windows: [512], n_mels: [20]}}

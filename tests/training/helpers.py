@@ -15,9 +15,9 @@ from audiocodec.training.trainer import Trainer
 TINY = {
     "codec": {
         "latent_dim": 8,
-        "encoder": {"kind": "causal", "strides": [320], "channels": [24], "blocks": [1]},
+        "encoder": {"kind": "convnext", "strides": [320], "channels": [24], "blocks": [1]},
         "quantizer": {"kind": "residual", "num_quantizers": 2, "codebook_size": 16},
-        "decoder": {"kind": "causal", "channels": 24, "blocks": 1, "head": {"kind": "mdct"}},
+        "decoder": {"kind": "convnext", "channels": 24, "blocks": 1, "head": {"kind": "mdct"}},
     },
     "crops": {"seconds": 0.2},
     "discriminators": [{"kind": "ms_stft", "n_ffts": [256], "channels": 2}],
@@ -95,11 +95,11 @@ def in_child(work: Callable[[], None]) -> int:
 
 def signal_after(trainer: Trainer, step: int, number: int) -> None:
     """Have the trainer's own process send itself a signal in the middle of a step."""
-    inner = trainer.engine.step
+    inner = trainer.updater.update
 
     def with_signal(*arguments: object) -> object:
         if trainer.step == step:
             os.kill(os.getpid(), number)
         return inner(*arguments)
 
-    trainer.engine.step = with_signal
+    trainer.updater.update = with_signal

@@ -7,7 +7,7 @@ import torch
 
 from audiocodec.quantization.usage import StageUsage
 from audiocodec.training import checkpoint
-from audiocodec.training.backward import Phase, Sounds
+from audiocodec.training.backward import Phase, TrainingBatch
 from audiocodec.training.guard import Diverged, Guard, GuardConfig
 from audiocodec.training.trainer import Trainer
 from tests.training.helpers import assert_same, log_lines, weights
@@ -30,7 +30,7 @@ def test_a_bad_crop_skips_the_step_of_both_networks_and_is_named(make_trainer, c
     trainer = make_trainer(steps=9)
     spoil(trainer, range(7, 8))
     before = {}
-    inner = trainer.engine.step
+    inner = trainer.updater.update
 
     def step(*arguments):
         nonlocal before
@@ -41,7 +41,7 @@ def test_a_bad_crop_skips_the_step_of_both_networks_and_is_named(make_trainer, c
             assert done.bad == "mel" and done.rows == (1,)
         return done
 
-    trainer.engine.step = step
+    trainer.updater.update = step
     names = [batch.utterance_ids for _, batch in zip(range(8), trainer._batches(), strict=False)][7]
     trainer.run()
     assert f"step 8 skipped: mel is not finite; utterances {names[1]}" in caplog.text
@@ -60,7 +60,7 @@ def test_a_gradient_that_is_not_finite_names_the_weight(make_trainer):
     trainer.step = 6
     before = {name: tensor.clone() for name, tensor in weights(trainer).items()}
     phase = Phase.at(trainer.step, trainer.config)
-    done = trainer.engine.step(Sounds(batch.waveform, torch.tensor([2, 2])), phase)
+    done = trainer.updater.update(TrainingBatch(batch.waveform, torch.tensor([2, 2])), phase)
     assert done.bad == "gradient of codec.decoder.head.basis" and done.rows == (0, 1)
     assert_same(weights(trainer), before)
 

@@ -10,6 +10,7 @@ import torch
 from audiocodec.errors import ConfigError, ModelError
 from audiocodec.training import checkpoint
 from audiocodec.training.interruption import Interrupted
+from audiocodec.training.provenance import refuse_changes
 from audiocodec.training.validation import Score
 from tests.training.helpers import (
     assert_same,
@@ -57,14 +58,14 @@ def test_a_signal_to_the_whole_group_which_ends_the_workers_saves_too(make_train
     def work() -> None:
         os.setpgid(0, 0)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        inner = trainer.engine.step
+        inner = trainer.updater.update
 
         def with_signal(*arguments: object) -> object:
             if trainer.step == 6:
                 os.killpg(0, signal.SIGTERM)
             return inner(*arguments)
 
-        trainer.engine.step = with_signal
+        trainer.updater.update = with_signal
         try:
             trainer.run()
         except Interrupted:
@@ -104,6 +105,11 @@ def test_other_options_or_data_are_refused_or_warned_of(make_trainer, caplog):
         make_trainer(utterances=other.train[1:]).run()
     make_trainer(utterances=other.train[1:], allow_changes=True, steps=13).run()
     assert "OTHER OPTIONS OR DATA" in caplog.text
+
+
+def test_a_run_of_before_a_kind_was_renamed_is_the_same_run():
+    former, present = ({"codec": {"encoder": {"kind": k}}} for k in ("causal", "convnext"))
+    assert refuse_changes(former, present, allowed=False) == ""
 
 
 def test_more_steps_extend_a_finished_run(make_trainer):

@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from audiocodec.cli.main import main
 from audiocodec.models.bundle import load_codec
 from audiocodec.training import checkpoint
-from audiocodec.training.run_log import Journal, read_log, spectrogram_image
+from audiocodec.training.run_log import RunLog, read_log, spectrogram_image
 from audiocodec.training.schedule import draw_num_quantizers, learning_rate_factor
 from audiocodec.training.window import Window
 from tests.training.helpers import log_lines
@@ -57,7 +57,7 @@ def test_plot_of_what_is_no_run_says_so(tmp_path, capsys):
 
 
 def test_a_journal_forgets_what_will_come_again_and_half_a_line(tmp_path):
-    journal = Journal(tmp_path)
+    journal = RunLog(tmp_path)
     for step in (1, 2, 3):
         journal.write(step, {"mel": 1.0})
     with open(journal.path, "a") as file:

@@ -5,10 +5,10 @@ import torch
 
 from audiocodec.losses.adversarial import discriminator_loss, generator_loss
 from audiocodec.losses.feature_matching import feature_matching_loss
-from audiocodec.training.backward import Phase, Sounds
+from audiocodec.training.backward import Phase, TrainingBatch
 from audiocodec.training.networks import Networks
 from audiocodec.training.optimization import LossScale, gradient_norm, scale_and_clip
-from audiocodec.training.update import Engine, resolve_precision
+from audiocodec.training.update import Updater, resolve_precision
 from tests.training.helpers import tiny_config
 
 BOTH = Phase(quantize=True, adversarial=True)
@@ -16,14 +16,14 @@ CPU = torch.device("cpu")
 PLAIN = [{"kind": "ms_stft", "n_ffts": [256], "channels": 2, "normalised_features": False}]
 
 
-def engine(**options: object) -> Engine:
-    """An engine whose quantizer was started from noise, so that stages differ."""
+def updater(**options: object) -> Updater:
+    """An updater whose quantizer was started from noise, so that stages differ."""
     config = tiny_config(**options)
     networks = Networks(config, "tiny", CPU)
     codec = networks.codec
     with torch.no_grad():
         codec.quantizer.initialize(codec.encoder(batch(rows=4)))
-    return Engine(config, networks, CPU)
+    return Updater(config, networks, CPU)
 
 
 def batch(rows: int = 4) -> torch.Tensor:
@@ -34,7 +34,7 @@ def stages(rows: int = 4) -> torch.Tensor:
     return torch.tensor([1, 2] * (rows // 2))
 
 
-def gradients(subject: Engine) -> dict[str, torch.Tensor]:
+def gradients(subject: Updater) -> dict[str, torch.Tensor]:
     modules = (subject.networks.codec, subject.networks.discriminators)
     return {
         f"{index}.{name}": parameter.grad.clone()
@@ -53,23 +53,23 @@ def assert_close(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]
 
 
 def test_gradients_are_those_of_each_networks_own_loss_written_out():
-    subject = engine()
-    subject.update(Sounds(batch(), stages()), BOTH)
+    subject = updater()
+    subject.backward_pass(TrainingBatch(batch(), stages()), BOTH)
     found = gradients(subject)
     networks, config = subject.networks, subject.config.losses
     networks.codec.zero_grad()
     networks.discriminators.zero_grad()
     output = networks.codec(batch(), stages())
     total = config.quantizer * output.quantized.loss
-    for name, loss in subject.update.reconstruction.items():
+    for name, loss in subject.backward_pass.reconstruction.items():
         total = total + config.weight(name) * loss(batch(), output.waveform)
-    judgements = networks.discriminators(batch(), output.waveform)
-    total = total + config.adversarial * generator_loss(judgements)
-    total = total + config.feature_matching * feature_matching_loss(judgements)
+    outputs = networks.discriminators(batch(), output.waveform)
+    total = total + config.adversarial * generator_loss(outputs)
+    total = total + config.feature_matching * feature_matching_loss(outputs)
     total.backward()
     networks.discriminators.zero_grad()  # which the straightforward way computes for nothing
-    judgements = networks.discriminators(batch(), output.waveform.detach())
-    discriminator_loss(judgements).backward()
+    outputs = networks.discriminators(batch(), output.waveform.detach())
+    discriminator_loss(outputs).backward()
     assert_close(found, gradients(subject), 1e-4)
 
 
@@ -78,11 +78,11 @@ def test_a_batch_in_parts_is_the_batch_at_once():
     losses = {"quantizer": 0.0, "mel_settings": {"windows": [512], "n_mels": [20]}}
     found = []
     for accumulation in (1, 2):
-        subject = engine(
+        subject = updater(
             losses=losses, discriminators=PLAIN, batch_size=4, accumulation=accumulation
         )
         bandwidth = torch.tensor([4e3, 12e3, 12e3, 8e3])
-        subject._backward(Sounds(batch(), stages(), bandwidth), BOTH)
+        subject.backward(TrainingBatch(batch(), stages(), bandwidth), BOTH)
         found.append(gradients(subject))
     assert_close(found[1], found[0], 1e-3)
 
@@ -90,24 +90,24 @@ def test_a_batch_in_parts_is_the_batch_at_once():
 def test_float16_gradients_are_scaled_back_to_those_of_float32():
     found = []
     for precision in ("fp32", "fp16"):
-        subject = engine(precision=precision)
+        subject = updater(precision=precision)
         scale = 2.0**8 if precision == "fp16" else 1.0
         subject.loss_scale = LossScale(scale)
-        subject._backward(Sounds(batch(), stages()), Phase(quantize=False, adversarial=True))
+        subject.backward(TrainingBatch(batch(), stages()), Phase(quantize=False, adversarial=True))
         found.append({name: grad / scale for name, grad in gradients(subject).items()})
     assert_close(found[1], found[0], 0.05)
 
 
 def test_a_float16_overflow_halves_the_scale_and_moves_nothing():
-    subject = engine(precision="fp16")
+    subject = updater(precision="fp16")
     subject.loss_scale = LossScale(2.0**120)
     before = {n: t.clone() for n, t in subject.networks.codec.state_dict().items()}
-    done = subject.step(Sounds(batch(), stages()), BOTH)
+    done = subject.update(TrainingBatch(batch(), stages()), BOTH)
     assert done.overflow and subject.loss_scale.value == 2.0**119
     for name, tensor in subject.networks.codec.state_dict().items():
         assert torch.equal(tensor, before[name]), name
     subject.loss_scale = LossScale(2.0**10)
-    assert subject.step(Sounds(batch(), stages()), BOTH).bad is None
+    assert subject.update(TrainingBatch(batch(), stages()), BOTH).bad is None
 
 
 def test_the_scale_grows_after_many_good_steps_and_never_ends():
@@ -131,23 +131,25 @@ def test_clipping_bounds_the_norm_and_undoes_the_scale():
 
 def test_the_balancer_gives_each_term_its_share_whatever_its_scale():
     # Alone, a term sends on a mean gradient of norm 1 an example, for any weight.
-    slopes = []
+    found = []
     for weight in (1.0, 100.0):
         losses = {"mel": 0.0, "stft": 0.0, "waveform": weight, "balancer": {"decay": 0.0}}
-        subject = engine(losses=losses)
+        subject = updater(losses=losses)
         fake = torch.zeros(4, 1, 4800, requires_grad=True)
-        terms = {"waveform": subject.update.reconstruction["waveform"](batch(), fake)}
-        slopes.append(subject.update._slope(terms, fake, scale=8.0, keep_graph=False))
-    assert torch.equal(slopes[0], slopes[1])
-    norms = slopes[0].flatten(1).norm(dim=1) / 8 * 4  # scale, and mean over four examples
+        terms = {"waveform": subject.backward_pass.reconstruction["waveform"](batch(), fake)}
+        found.append(
+            subject.backward_pass.waveform_gradient(terms, fake, scale=8.0, keep_graph=False)
+        )
+    assert torch.equal(found[0], found[1])
+    norms = found[0].flatten(1).norm(dim=1) / 8 * 4  # scale, and mean over four examples
     assert norms.mean() == pytest.approx(1, rel=1e-4)
-    assert subject.update.balancer.sums.max() < 1  # norms are kept without the scale
+    assert subject.backward_pass.balancer.sums.max() < 1  # norms are kept without the scale
 
 
 def test_the_loss_falls_and_every_network_moves(make_trainer):
     trainer = make_trainer(steps=60, autoencoder_steps=20, adversarial_start=50)
     waveform = next(trainer._batches()).waveform
-    codec, mel = trainer.networks.codec, trainer.engine.update.reconstruction["mel"]
+    codec, mel = trainer.networks.codec, trainer.updater.backward_pass.reconstruction["mel"]
 
     def distance() -> float:
         with torch.no_grad():
@@ -173,8 +175,8 @@ def test_precision_is_chosen_by_what_the_device_multiplies_fast(monkeypatch):
 def test_compiled_networks_have_the_same_gradients_and_names():
     found = []
     for compiled in (False, True):
-        subject = engine(compile=compiled)
-        subject.update(Sounds(batch(), stages()), BOTH)
+        subject = updater(compile=compiled)
+        subject.backward_pass(TrainingBatch(batch(), stages()), BOTH)
         found.append(gradients(subject))
     assert_close(found[1], found[0], 1e-3)
     assert not any("_orig_mod" in name for name in subject.networks.codec.state_dict())

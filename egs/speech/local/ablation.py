@@ -22,8 +22,8 @@ COMMON = (
     "autoencoder_steps=200", "warmup_steps=100", "decay_steps=1", "steps=100000",
     "adversarial_start=100000", "validate_every=100000", "save_every=100000", "ema_decay=0.99",
 )  # fmt: skip
-STRIDED = "{kind: causal, strides: [40, 4, 2], channels: [96, 192, 384], blocks: [1, 2, 4]}"
-FRONT = "kind: causal, channels: [288], blocks: [5], mel_bands: 80"
+STRIDED = "{kind: convnext, strides: [40, 4, 2], channels: [96, 192, 384], blocks: [1, 2, 4]}"
+FRONT = "kind: convnext, channels: [288], blocks: [5], mel_bands: 80"
 ROWS: dict[str, tuple[str, ...]] = {
     "as configured": (),
     "head: inverse STFT of 1280": ("codec.decoder.head={kind: istft}",),

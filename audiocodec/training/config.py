@@ -14,11 +14,12 @@ from audiocodec.models.config import CodecConfig
 from audiocodec.training.guard import GuardConfig
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
-Best = Literal["quality", "mel", "pesq", "stoi"]
+Best = Literal["sound", "quality", "mel", "pesq", "stoi"]
 
 _POSITIVE: tuple[str, ...] = ("steps", "batch_size", "accumulation", "keep_checkpoints")
 _POSITIVE += ("log_every", "save_every", "validate_every")
 RECONSTRUCTION_TERMS = ("mel", "stft", "fine", "waveform")
+VALIDATION_METRICS = ("pesq_wb", "stoi", "harmonic_correlation", "tonal_lines")
 WAVEFORM_TERMS = (*RECONSTRUCTION_TERMS, "adversarial", "feature_matching")
 
 
@@ -96,7 +97,8 @@ class TrainConfig:
     save_every: int = 2_000
     validate_every: int = 5_000
     validation_utterances: int = 32
-    best: Best = "quality"  # what chooses EXP/model; quality: pesq / 4.5 + stoi
+    validation_metrics: tuple[str, ...] = VALIDATION_METRICS  # of `codec evaluate`
+    best: Best = "sound"  # what chooses EXP/model, see validation.py
     keep_checkpoints: int = 2  # the newest; that of the best model is kept besides
 
     def __post_init__(self) -> None:

@@ -17,6 +17,8 @@ FREE: tuple[str, ...] = (
     "save_every",
     "validate_every",
     "validation_utterances",
+    "validation_metrics",
+    "best",
 )
 FREE += ("keep_checkpoints", "guard", "accumulation", "compile")
 

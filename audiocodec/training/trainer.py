@@ -305,6 +305,8 @@ class Trainer:
         self.validated, self.best, self.best_step = (
             state[name] for name in ("validated", "best", "best_step")
         )
+        if state["run"]["best"] != self.config.best:  # the number is of another measure
+            self.best = None
         self.guard.in_a_row, self.guard.returns = state["guard"]
         self.updater.distribute(self.step)
 

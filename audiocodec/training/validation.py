@@ -12,6 +12,7 @@ from torch import Tensor
 from audiocodec.audio import read_waveform
 from audiocodec.data.data_dir import Utterance
 from audiocodec.errors import AudioError
+from audiocodec.evaluation.metrics import select, with_installed
 from audiocodec.evaluation.scoring import score_signals
 from audiocodec.losses.spectral import MultiResolutionMel
 from audiocodec.models.codec import Codec
@@ -22,7 +23,8 @@ log = logging.getLogger(__name__)
 
 MAX_SECONDS = 10  # of each utterance: PESQ takes longer the longer the signal
 SOUNDS = 3  # utterances that are kept to listen to
-METRICS = ("pesq_wb", "stoi")
+PESQ_BEST = 4.64
+LINES_ALLOWED, LINES_PRICE = 1.0, 0.02  # dB, and what each dB more costs
 
 
 @dataclass
@@ -42,6 +44,9 @@ class Validator:
         self.utterances = list(utterances)[: config.validation_utterances]
         self.sample_rate = config.codec.sample_rate
         self.mel = MultiResolutionMel(config.losses.mel_settings, self.sample_rate)
+        self.metrics, absent = select(config.validation_metrics, with_installed({}))
+        if absent:
+            log.warning("not validated by %s: no file for it is installed", ", ".join(absent))
 
     def score(self, codec: Codec, rank: int, processes: int) -> list[Score]:
         """Every `processes`-th utterance, from the `rank`-th on; unreadable ones are left out."""
@@ -63,7 +68,7 @@ class Validator:
         with torch.no_grad():
             pair = [torch.from_numpy(x).view(1, 1, -1) for x in (reference, degraded)]
             values = {"mel": float(self.mel(*pair))}
-        found, reasons = score_signals(reference, degraded, rate, METRICS)
+        found, reasons = score_signals(reference, degraded, rate, self.metrics)
         for name, reason in reasons.items():
             log.debug("%s of %s: %s", name, self.utterances[index].id, reason)
         values |= {name.removesuffix("_wb"): value for name, value in found.items()}
@@ -76,10 +81,9 @@ class Validator:
 def summarise(scores: Sequence[Score], codebook_sizes: Sequence[int]) -> dict[str, float]:
     """Means of the scores that are defined, and usage over all utterances together."""
     scores = sorted(scores, key=lambda score: score.index)  # sums do not depend on the processes
+    names = dict.fromkeys(name for score in scores for name in score.values)
     means = {
-        name: statistics.fmean(s.values[name] for s in scores if name in s.values)
-        for name in ("mel", "pesq", "stoi")
-        if any(name in s.values for s in scores)
+        name: statistics.fmean(s.values[name] for s in scores if name in s.values) for name in names
     }
     usage = UsageCounter(codebook_sizes)
     for score in scores:
@@ -89,9 +93,17 @@ def summarise(scores: Sequence[Score], codebook_sizes: Sequence[int]) -> dict[st
 
 
 def quality(means: dict[str, float], best: Best) -> float | None:
-    """What the best model has most of; None where the scores for it are missing."""
-    if best == "quality" and "pesq" in means and "stoi" in means:
-        return means["pesq"] / 4.5 + means["stoi"]
+    """What the best model has most of; None where the scores for it are missing.
+
+    `sound` is PESQ / 4.64 + STOI + harmonic correlation - 0.02 for each dB over 1 by which steady
+    lines stick out of noise: PESQ and STOI alone, which are `quality`, choose a buzz.
+    """
+    if best in ("sound", "quality") and "pesq" in means and "stoi" in means:
+        if best == "quality":
+            return means["pesq"] / 4.5 + means["stoi"]
+        lines = LINES_PRICE * max(0.0, means.get("tonal_lines", 0.0) - LINES_ALLOWED)
+        harmonics = means.get("harmonic_correlation", 0.0)
+        return means["pesq"] / PESQ_BEST + means["stoi"] + harmonics - lines
     if best in ("pesq", "stoi") and best in means:
         return means[best]
     # Also where no utterance is long enough for the others: the mel distance decides.

@@ -1,80 +1,124 @@
-"""Run the benchmarks and write docs/benchmarks.md: each question, its command, what it printed.
+"""Run the benchmarks, keep what they print in docs/benchmarks/, and write docs/benchmarks.md.
 
-make bench; or some questions anew, the others as they stand: python benchmarks/run.py search memory
+make bench                                      # all of them
+python benchmarks/run.py search memory          # these; the others as they stand
+python benchmarks/run.py --page                 # measure nothing, write the page again
 """
 
-import os
+import json
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+from tables import as_markdown, environment_line
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
+RESULTS = ROOT / "docs" / "benchmarks"
+INTRODUCTION = """# Benchmarks
+
+Written by `make bench`. Compare the ratios within one run; absolute figures belong to the machine
+that each section names, and other work on that machine changes whatever is measured in wall time.
+The JSON files beside this page have every digit."""
 QUESTIONS = {
-    "How fast is the shipped model, on one thread?": "codec bench --threads 1 --json",
-    "Does memory grow with the length of a file?": "python benchmarks/memory.py",
-    "Does scoring scale with processes, and what does it cost beyond the metric libraries?": (
-        "python benchmarks/evaluation.py"
+    "speed": (
+        "How fast is the shipped model on one thread?",
+        "codec bench --threads 1 --json",
     ),
-    "Does memory grow with the number of pairs that are scored?": (
-        "python benchmarks/evaluation_memory.py"
+    "memory": (
+        "Does memory grow with the length of a file?",
+        "python benchmarks/memory.py",
     ),
-    "What do losses and discriminators cost in a training step?": "python benchmarks/losses.py",
-    "How fast is training, where does time go, and what has that to do with how it is written?": (
-        "python benchmarks/training.py"
+    "folder": (
+        "What does encoding a folder gain over encoding file by file, and what does it cost beyond "
+        "the model?",
+        "python benchmarks/folder.py",
     ),
-    "What will a training cost on GPUs?": "python benchmarks/training_cost.py",
-    "How fast is the search for the nearest of many codes, and what memory does it take?": (
-        "python benchmarks/search.py"
+    "entropy": (
+        "How much smaller are entropy-coded files, and how long do they take?",
+        "python benchmarks/entropy.py",
     ),
-    "How many codes are in use after a start from data, against plain vector quantization?": (
-        "python benchmarks/codebook_start.py"
+    "evaluation": (
+        "Does scoring scale with processes, and what does it cost beyond the metric libraries?",
+        "python benchmarks/evaluation.py",
     ),
-    "Which codes learn, in the plane?": "python benchmarks/toy.py",
-    "Does a codebook of 262144 codes train within 8 GB?": "python benchmarks/large_codebook.py",
-    "How much smaller are entropy coded files, and what do they cost in time?": (
-        "python benchmarks/entropy.py"
+    "evaluation_memory": (
+        "Does memory grow with the number of scored pairs?",
+        "python benchmarks/evaluation_memory.py",
     ),
-    "What does encoding a folder gain over one file after the other, and cost beyond the model?": (
-        "python benchmarks/folder.py"
+    "training": (
+        "How fast is training, where does the time go, and how much of that is due to the code?",
+        "python benchmarks/training.py",
+    ),
+    "losses": (
+        "What do losses and discriminators cost in a training step (ms)?",
+        "python benchmarks/losses.py",
+    ),
+    "training_cost": (
+        "What will training cost on GPUs? (an estimate)",
+        "python benchmarks/training_cost.py",
+    ),
+    "search": (
+        "How fast is the search for the nearest of many codes, and how much memory does it take?",
+        "python benchmarks/search.py",
+    ),
+    "codebook_start": (
+        "How many codes are in use after a start from data, compared with plain vector "
+        "quantization?",
+        "python benchmarks/codebook_start.py",
+    ),
+    "toy": (
+        "Which codes learn, in the plane?",
+        "python benchmarks/toy.py",
+    ),
+    "large_codebook": (
+        "Does a codebook of 262144 codes train within 8 GB?",
+        "python benchmarks/large_codebook.py",
     ),
 }
 
 
 def main() -> None:
-    chosen = sys.argv[1:]
-    answered = {
-        question: section(question, command)
-        for question, command in QUESTIONS.items()
-        if not chosen or any(f"/{n}.py" in command or f"codec {n} " in command for n in chosen)
-    }
-    # Read when all has run: another run may have changed other answers meanwhile.
-    former = PAGE.read_text(encoding="utf-8").rstrip().split("\n\n## ") if chosen else [""]
-    kept = {text.partition("\n")[0]: f"## {text}" for text in former[1:]}
-    answers = [(kept | answered).get(question) for question in QUESTIONS]
-    sections = [former[0] or introduction(), *filter(None, answers)]
-    PAGE.write_text("\n\n".join(sections) + "\n", encoding="utf-8")
+    arguments = sys.argv[1:]
+    names = [] if arguments == ["--page"] else arguments or list(QUESTIONS)
+    if unknown := sorted(set(names) - QUESTIONS.keys()):
+        sys.exit(f"no benchmark {unknown[0]!r}; there are {', '.join(QUESTIONS)}")
+    for name in names:
+        report = measure(QUESTIONS[name][1])
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / f"{name}.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    PAGE.write_text(page(), encoding="utf-8")
 
 
-def introduction() -> str:
-    return (
-        "# Benchmarks\n\n"
-        "Written by `make bench`; ratios within one run mean more than the figures themselves, "
-        "which are of the machine named in each block. Other work on it (load average at the "
-        f"start {os.getloadavg()[0]:.1f}) spoils what is measured in wall time."
-    )
-
-
-def section(question: str, command: str) -> str:
-    """Run the command; the question, the command and what it printed."""
+def measure(command: str) -> dict[str, Any]:
+    """What the command printed, without paths of this machine."""
     print(command, file=sys.stderr)
     program, *arguments = shlex.split(command)
     path = Path(sys.executable).parent / program
     done = subprocess.run(
         [path, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
     )
-    return f"## {question}\n\n`{command}`\n\n```json\n{done.stdout.strip()}\n```"
+    report: dict[str, Any] = json.loads(done.stdout.replace(f"{ROOT}/", ""))
+    return report
+
+
+def page() -> str:
+    """The page of all results there are."""
+    sections = [INTRODUCTION]
+    for name, (question, command) in QUESTIONS.items():
+        path = RESULTS / f"{name}.json"
+        if path.exists():
+            sections.append(section(question, command, path))
+    return "\n\n".join(sections) + "\n"
+
+
+def section(question: str, command: str, path: Path) -> str:
+    report = json.loads(path.read_text(encoding="utf-8"))
+    source = f"`{command}` ([JSON]({path.relative_to(PAGE.parent).as_posix()}))"
+    machine = environment_line(report["environment"]) if "environment" in report else ""
+    return "\n\n".join(filter(None, [f"## {question}", source, as_markdown(report), machine]))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,19 @@
-"""What each choice in the configuration of the embedded model is worth, at equal wall-clock time.
+"""What each choice in the configuration of the shipped model is worth, at equal wall-clock time.
 
-    python local/ablation.py --config conf/speech_24k.yaml --train data/train --valid data/valid \
-        --seconds 120 --output exp/ablation > ../../docs/ablation.md
+    python local/ablation.py --config conf/speech_24k.yaml --train data/train --valid data/valid \\
+        --seconds 120 --output exp/ablation --results ../../docs/ablation.json
 
-Each row trains from scratch for as long, with one thing changed, and is stopped and scored on the
-validation utterances. Rows that are done are not run again.
+Each row trains from scratch for the same time with one thing changed, is stopped, and is scored on
+the validation utterances. Finished rows are not run again. The page is written beside the results.
 """
 
 import argparse
 import json
-import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
+
+from ablation_page import train_command, write_page
 
 from audiocodec.config import load_config
 from audiocodec.environment import commit, environment
@@ -53,42 +54,47 @@ ROWS: dict[str, tuple[str, ...]] = {
         "discriminators=[{kind: multi_period, periods: [2, 3, 5], channels: [8, 16, 32, 64, 64]}]",
     ),
 }  # fmt: skip
+RATES = {"6 kbit/s": 1.0, "3 kbit/s": 0.5}  # and the share of the stages that makes them
 COLUMNS = ("mel_distance", "pesq_wb", "stoi")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    for name in ("config", "train", "valid", "output"):
+    for name in ("config", "train", "valid", "output", "results"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--seconds", type=int, default=120)
     args = parser.parse_args()
-    results = [(name, run(name, changes, args)) for name, changes in ROWS.items()]
-    print(page(results, args))
+    machine = environment()
+    results: dict[str, Any] = {
+        **{name: str(getattr(args, name)) for name in ("config", "train", "valid")},
+        "seconds": args.seconds,
+        "processor": machine["processor"],
+        "torch": machine["versions"]["torch"],
+        "commit": commit(),
+        "common": COMMON,
+    }
+    results["rows"] = [run(name, changes, results, args) for name, changes in ROWS.items()]
+    args.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    write_page(results, args.results.with_suffix(".md"))
 
 
-def command(changes: tuple[str, ...], args: argparse.Namespace, experiment: Path) -> list[str]:
-    settings = [word for change in (*COMMON, *changes) for word in ("--set", change)]
-    return [
-        "codec", "train", "--config", str(args.config), "--train-data", str(args.train),
-        "--valid-data", str(args.valid), "--output", str(experiment),
-        "--cpu", "--threads", "1", *settings,
-    ]  # fmt: skip
-
-
-def run(name: str, changes: tuple[str, ...], args: argparse.Namespace) -> dict[str, Any]:
-    """Scores of one row, kept in its folder; None of a score that cannot be had."""
+def run(
+    name: str, changes: tuple[str, ...], results: dict[str, Any], args: argparse.Namespace
+) -> dict[str, Any]:
+    """One row with its scores, kept in its folder; None for a score that is not defined."""
     folder = args.output / name.replace(" ", "_").replace(":", "").replace(",", "")
     done = folder / "row.json"
     if not done.exists():
         folder.mkdir(parents=True, exist_ok=True)
         limited = ["timeout", "-s", "TERM", str(args.seconds)]
-        subprocess.run(limited + command(changes, args, folder), check=False, capture_output=True)
+        command = limited + train_command(results, changes, str(folder))
+        subprocess.run(command, check=False, capture_output=True)
         checkpoint = max((folder / "checkpoints").glob("step_*"))
-        row: dict[str, Any] = {"steps": int(checkpoint.name.removeprefix("step_"))}
-        for part in (0.5, 1.0):
-            row[str(part)] = score(folder, checkpoint, part, args.valid)
-        done.write_text(json.dumps(row))
-    found: dict[str, Any] = json.loads(done.read_text())
+        scores = {rate: score(folder, checkpoint, part, args.valid) for rate, part in RATES.items()}
+        steps = int(checkpoint.name.removeprefix("step_"))
+        row = {"row": name, "settings": changes, "steps": steps, "scores": scores}
+        done.write_text(json.dumps(row), encoding="utf-8")
+    found: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
     return found
 
 
@@ -104,34 +110,6 @@ def score(folder: Path, checkpoint: Path, part: float, valid: Path) -> dict[str,
     summary = json.loads(subprocess.run(evaluate, stdout=subprocess.PIPE, check=False).stdout)
     means: dict[str, Any] = {name: summary["metrics"][name]["mean"] for name in COLUMNS}
     return means
-
-
-def page(results: list[tuple[str, dict[str, Any]]], args: argparse.Namespace) -> str:
-    machine = environment()
-    processor, torch = machine["processor"], machine["versions"]["torch"]
-    titles = ("6 kbit/s: mel", "PESQ-wb", "STOI", "3 kbit/s: mel", "PESQ-wb", "STOI")
-    lines = [
-        "# Ablations of the embedded model",
-        "",
-        f"Written by `egs/speech/local/ablation.py`: {args.seconds} s of training a row on one "
-        f"thread ({processor}, torch {torch}), from scratch, with one thing changed in "
-        f"`{args.config}`; page written at commit {commit()}. Scores are means over the "
-        "validation utterances; lower mel, higher PESQ and STOI are better. Steps differ where a "
-        "step costs more or less, and where other work on the machine took time: differences of "
-        "a few hundredths mean nothing.",
-        "",
-        f"| row | steps | {' | '.join(titles)} |",
-        f"|---|{'---|' * (len(titles) + 1)}",
-    ]
-    for name, row in results:
-        values = [row[part][metric] for part in ("1.0", "0.5") for metric in COLUMNS]
-        cells = ["" if value is None else f"{value:.3f}" for value in values]
-        lines.append(f"| {name} | {row['steps']} | {' | '.join(cells)} |")
-    lines += ["", "Each row's command, in `egs/speech`:", "", "```bash"]
-    for name, changes in ROWS.items():
-        words = command(changes, args, args.output / "ROW")
-        lines += [f"# {name}", f"timeout -s TERM {args.seconds} {shlex.join(words)}"]
-    return "\n".join([*lines, "```"])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,92 @@
+"""docs/ablation.md from docs/ablation.json: nothing is trained or measured here.
+
+python local/ablation_page.py ../../docs/ablation.json
+"""
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+TITLES = {"mel_distance": "mel", "pesq_wb": "PESQ-wb", "stoi": "STOI"}  # others by their names
+PAGE = """# Ablations of the shipped model
+
+What each choice in `{config}` is worth after {seconds} s of training on one thread ({processor},
+torch {torch}; `egs/speech/local/ablation.py`, commit {commit}). Every row trains from scratch with
+one thing changed. Scores are means over the validation utterances: a lower mel distance is better,
+higher PESQ and STOI are better. Rows differ in steps because their steps differ in cost and because
+the machine had other work; differences of a few hundredths mean nothing.
+
+{scores}
+
+## The command
+
+All rows, in `egs/speech`:
+
+```bash
+{command}
+```
+
+and each adds its own `--set` options:
+
+{settings}
+"""
+
+
+def main() -> None:
+    path = Path(sys.argv[1])
+    write_page(json.loads(path.read_text(encoding="utf-8")), path.with_suffix(".md"))
+
+
+def write_page(results: Mapping[str, Any], target: Path) -> None:
+    """Write the page of `results`, whose `rows` have a name, settings, steps and scores."""
+    rows = results["rows"]
+    named = {key: results[key] for key in ("config", "seconds", "processor", "torch", "commit")}
+    page = PAGE.format(
+        **named, scores=_scores(rows), command=_command(results), settings=_settings(rows)
+    )
+    target.write_text(page, encoding="utf-8")
+
+
+def train_command(results: Mapping[str, Any], settings: Sequence[str], output: str) -> list[str]:
+    """The training of one row: the settings of all rows, then its own."""
+    words = [word for setting in (*results["common"], *settings) for word in ("--set", setting)]
+    return [
+        "codec", "train", "--config", results["config"], "--train-data", results["train"],
+        "--valid-data", results["valid"], "--output", output, "--cpu", "--threads", "1", *words,
+    ]  # fmt: skip
+
+
+def _command(results: Mapping[str, Any]) -> str:
+    words = ["timeout", "-s", "TERM", str(results["seconds"])]
+    text = shlex.join([*words, *train_command(results, (), "exp/ablation/ROW")])
+    return text.replace(" --", " \\\n  --")
+
+
+def _scores(rows: Sequence[Mapping[str, Any]]) -> str:
+    columns = dict.fromkeys(
+        (rate, metric)
+        for row in rows
+        for rate, scores in row["scores"].items()
+        for metric in scores
+    )
+    titles = [f"{rate}: {TITLES.get(metric, metric)}" for rate, metric in columns]
+    lines = [f"| row | steps | {' | '.join(titles)} |", f"|---|{'---|' * (len(titles) + 1)}"]
+    for row in rows:
+        values = [row["scores"].get(rate, {}).get(metric) for rate, metric in columns]
+        cells = ["" if value is None else f"{value:.3f}" for value in values]
+        lines.append(f"| {row['row']} | {row['steps']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _settings(rows: Sequence[Mapping[str, Any]]) -> str:
+    lines = ["| row | `--set` |", "|---|---|"]
+    for row in rows:
+        lines.append(f"| {row['row']} | {'<br>'.join(f'`{s}`' for s in row['settings'])} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -9,6 +9,7 @@ import soundfile
 import soxr
 
 from audiocodec.errors import AudioError
+from audiocodec.lengths import resampled_length
 from audiocodec.soundfiles import (
     AUDIO_SUFFIXES,
     Source,
@@ -116,7 +117,7 @@ def resample(waveform: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
     """Resample the last axis to exactly ceil(time * to_rate / from_rate) float32 samples."""
     if from_rate == to_rate:
         return np.asarray(waveform, dtype=np.float32)
-    length = -(-waveform.shape[-1] * to_rate // from_rate)
+    length = resampled_length(waveform.shape[-1], from_rate, to_rate)
     columns = np.asarray(waveform, dtype=np.float32).reshape(-1, waveform.shape[-1]).T
     resampled = soxr.resample(columns, from_rate, to_rate, QUALITY)[:length]
     missing = length - len(resampled)

@@ -13,6 +13,7 @@ import soxr
 
 from audiocodec.audio import QUALITY, AudioInfo
 from audiocodec.errors import AudioError
+from audiocodec.lengths import resampled_length
 from audiocodec.soundfiles import (
     Source,
     file_format,
@@ -47,7 +48,7 @@ class StreamResampler:
         resampled = self._stream.resample_chunk(columns, last=last).T
         self._received += waveform.shape[1]
         if last:  # soxr rounds the length
-            length = -(-self._received * self._rates[1] // self._rates[0]) - self._emitted
+            length = resampled_length(self._received, *self._rates) - self._emitted
             missing = max(0, length - resampled.shape[1])
             resampled = np.pad(resampled[:, :length], ((0, 0), (0, missing)))
         self._emitted += resampled.shape[1]

@@ -61,7 +61,7 @@ def usage(quantizer: Quantizer, latents: Tensor) -> dict[str, float]:
     codes = quantizer.encode(latents)
     counter = UsageCounter([CODES])
     counter.update(codes)
-    stage = counter.stages()[0]
+    stage = counter.per_codebook()[0]
     with torch.no_grad():
         error = (quantizer.decode(codes) - latents).square().mean() / latents.var()
     quantizer.train()

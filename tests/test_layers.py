@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "audiocodec"
 LAYERS = [  # bottom first
     {"_version", "errors"},
-    {"registry", "files", "logs", "environment", "extras", "journal", "processes"},
+    {"registry", "files", "logs", "environment", "extras", "journal", "lengths", "processes"},
     {"config", "entropy", "soundfiles"},
     {"containers"},
     {"audio", "codes", "features"},

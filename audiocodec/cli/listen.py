@@ -71,7 +71,9 @@ def write_page(
     from audiocodec.evaluation.listening import write_listening_page
 
     codec = transcoder.codec
-    stages = sorted({codec.stages(n) for n in num_quantizers or default_stages(codec)})
+    stages = sorted(
+        {codec.resolve_num_quantizers(n) for n in num_quantizers or default_num_quantizers(codec)}
+    )
     infos = [audio_info(path) for path in paths]
     lengths = [min(seconds, info.num_samples / info.sample_rate) for info in infos]
     minutes = (1 + len(stages)) * sum(lengths) / 60
@@ -93,7 +95,7 @@ def write_page(
     return write_listening_page(clips, target, facts)
 
 
-def default_stages(codec: "Codec") -> list[int]:
+def default_num_quantizers(codec: "Codec") -> list[int]:
     """Powers of two, and all."""
     return [n for n in range(1, codec.num_quantizers) if n.bit_count() == 1] + [
         codec.num_quantizers

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
     set_threads(args.threads)
     codec = load_model(args)
     transcoder = Transcoder(codec)
-    sizes = codec.codebook_sizes[: codec.stages(args.num_quantizers)]
+    sizes = codec.codebook_sizes[: codec.resolve_num_quantizers(args.num_quantizers)]
     tables, failed = load_tables(args.model), 0
     total, counters = UsageCounter(sizes), {}
     names = [Path(given).name for given in args.sets]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from audiocodec.errors import CodeFileError
+from audiocodec.lengths import resampled_length
 
 FORMAT_VERSION = 1
 MAX_METADATA_BYTES = 1 << 16
@@ -78,7 +79,9 @@ class CodesMetadata:
             type(size) is int and 2 <= size <= _MAX_CODEBOOK_SIZE for size in sizes
         ):
             raise CodeFileError(f"metadata codebook_sizes is {_short(sizes)}; give one per stage")
-        expected = -(-self.source_num_samples * self.sample_rate // self.source_sample_rate)
+        expected = resampled_length(
+            self.source_num_samples, self.source_sample_rate, self.sample_rate
+        )
         if self.num_samples != expected:
             raise CodeFileError(
                 f"metadata num_samples is {self.num_samples}; {self.source_num_samples} samples at "

@@ -16,6 +16,7 @@ from audiocodec.containers.metadata import CodesMetadata, check_codes, smallest_
 from audiocodec.containers.npy import read_at_most
 from audiocodec.entropy.model import EntropyTables
 from audiocodec.errors import CodeFileError
+from audiocodec.lengths import resampled_length
 
 MAGIC = b"\x89CODEC\r\n"
 VERSION = 1
@@ -259,7 +260,7 @@ def _parse(fields: bytes) -> Layout:
             sample_rate=sample_rate,
             hop_length=hop_length,
             codebook_sizes=tuple(size + 1 for size in sizes),
-            num_samples=-(-source_samples * sample_rate // source_rate),
+            num_samples=resampled_length(source_samples, source_rate, sample_rate),
             source_sample_rate=source_rate,
             source_num_samples=source_samples,
             source_channels=channels,

@@ -15,6 +15,7 @@ from audiocodec.audio import audio_info, read_waveform
 from audiocodec.data.data_dir import Utterance
 from audiocodec.data.faults import clipped_share, is_silent
 from audiocodec.errors import AudioError, ConfigError, DataError
+from audiocodec.lengths import resampled_length
 
 _STREAM = 0  # training draws other numbers of the same seed from other streams
 _TRIES = 10  # crops drawn for one place before a silent one is accepted
@@ -42,7 +43,7 @@ class CropsConfig:
             )
 
 
-class Remark(NamedTuple):
+class CropWarning(NamedTuple):
     """What is wrong with a file: `fault` is unreadable, silent or clipped."""
 
     utterance_id: str
@@ -52,14 +53,14 @@ class Remark(NamedTuple):
 
 class Crop(NamedTuple):
     """waveform: (time,) float32; shorter utterances end in zeros. bandwidth: Hz, what its file can
-    hold, at most half of the codec's rate. Remarks are of files that were met for it, each fault
-    once in the life of a `Crops`.
+    hold, at most half of the codec's rate. Warnings are about files that were met for it, each
+    fault once in the life of a `Crops`.
     """
 
     waveform: np.ndarray
     utterance_id: str
     bandwidth: float
-    remarks: tuple[Remark, ...] = ()
+    warnings: tuple[CropWarning, ...] = ()
 
 
 class Crops:
@@ -105,15 +106,17 @@ class Crops:
         counter = np.array([0, 0, step, index], dtype=np.uint64)
         random = np.random.Generator(np.random.Philox(key=key, counter=counter))
         crop, trouble = None, ""
-        remarks: list[Remark] = []
+        warnings: list[CropWarning] = []
         for _ in range(_TRIES):
             utterance = self._draw_utterance(random)
             try:
-                crop = self._draw_crop(utterance, random, remarks)
+                crop = self._draw_crop(utterance, random, warnings)
             except AudioError as error:
                 trouble = str(error)
                 if self._first_time(utterance, "unreadable"):
-                    remarks.append(Remark(utterance.id, "unreadable", f"is left out: {error}"))
+                    warnings.append(
+                        CropWarning(utterance.id, "unreadable", f"is left out: {error}")
+                    )
                 continue
             if np.abs(crop.waveform).max() >= self.config.min_peak:
                 break
@@ -122,7 +125,7 @@ class Crops:
                 f"{_TRIES} files in a row could not be read, the last since {trouble}; run codec "
                 "validate-data on the data"
             )
-        return crop._replace(remarks=tuple(remarks))
+        return crop._replace(warnings=tuple(warnings))
 
     def _draw_utterance(self, random: np.random.Generator) -> Utterance:
         second = random.random() * self._cumulative[-1]
@@ -130,12 +133,12 @@ class Crops:
         return self.utterances[min(index, len(self.utterances) - 1)]
 
     def _draw_crop(
-        self, utterance: Utterance, random: np.random.Generator, remarks: list[Remark]
+        self, utterance: Utterance, random: np.random.Generator, warnings: list[CropWarning]
     ) -> Crop:
         place, gain_place = random.random(2)
         rate = utterance.sample_rate or audio_info(utterance.path).sample_rate
         waveform = self._read(utterance, rate, place)
-        remarks.extend(self._examine(utterance, waveform))
+        warnings.extend(self._examine(utterance, waveform))
         decibels = self.config.min_gain_db + gain_place * (
             self.config.max_gain_db - self.config.min_gain_db
         )
@@ -148,7 +151,7 @@ class Crops:
 
     def _read(self, utterance: Utterance, rate: int, place: float) -> np.ndarray:
         """The crop at `place` (0..1) of the utterance: (time,), shorter at the end of a file."""
-        needed = -(-self.crop_samples * rate // self.sample_rate)
+        needed = resampled_length(self.crop_samples, self.sample_rate, rate)
         start = int(place * max(utterance.num_samples - needed + 1, 1))
         margin = 0 if rate == self.sample_rate else _MARGIN
         before = min(start, margin)
@@ -161,17 +164,19 @@ class Crops:
         first = before * self.sample_rate // rate
         return waveform[0, first : first + self.crop_samples]
 
-    def _examine(self, utterance: Utterance, waveform: np.ndarray) -> Iterator[Remark]:
+    def _examine(self, utterance: Utterance, waveform: np.ndarray) -> Iterator[CropWarning]:
         """Faults of the file of which `waveform` is a crop, at its own level."""
         clipped = clipped_share(waveform)
         if clipped and self._first_time(utterance, "clipped"):
             found = f"is clipped: {clipped:.1%} of the samples of a crop at full scale"
-            yield Remark(utterance.id, "clipped", f"{found}; prefer other takes")
+            yield CropWarning(utterance.id, "clipped", f"{found}; prefer other takes")
         # A crop may be a pause: then the whole file is looked through, which no other crop repeats.
         looked = is_silent(waveform) and self._first_time(utterance, "silent")
         if looked and _is_silent_file(utterance):
             found = "is silent from beginning to end"
-            yield Remark(utterance.id, "silent", f"{found}; codec validate-data --fix drops it")
+            yield CropWarning(
+                utterance.id, "silent", f"{found}; codec validate-data --fix drops it"
+            )
 
     def _first_time(self, utterance: Utterance, fault: str) -> bool:
         key = (utterance.id, fault)

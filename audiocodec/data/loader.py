@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from audiocodec.data.crops import Crops, CropsConfig, Remark
+from audiocodec.data.crops import Crops, CropsConfig, CropWarning
 from audiocodec.data.data_dir import Utterance
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class Batch(NamedTuple):
     bandwidth: Tensor | None = None
 
 
-class _Batches(Dataset[tuple[Batch, list[Remark]]]):
+class _Batches(Dataset[tuple[Batch, list[CropWarning]]]):
     def __init__(self, crops: Crops, batch_size: int, start: int, stop: int, rank: int) -> None:
         self.crops, self.batch_size, self.rank = crops, batch_size, rank
         self.start, self.stop = start, stop
@@ -36,7 +36,7 @@ class _Batches(Dataset[tuple[Batch, list[Remark]]]):
     def __len__(self) -> int:
         return self.stop - self.start
 
-    def __getitem__(self, item: int) -> tuple[Batch, list[Remark]]:
+    def __getitem__(self, item: int) -> tuple[Batch, list[CropWarning]]:
         first = self.rank * self.batch_size
         rows = [self.crops(self.start + item, first + row) for row in range(self.batch_size)]
         waveform = torch.from_numpy(np.stack([crop.waveform for crop in rows]))
@@ -44,7 +44,7 @@ class _Batches(Dataset[tuple[Batch, list[Remark]]]):
         limited = bool((bandwidth < self.crops.sample_rate / 2).any())
         names = [crop.utterance_id for crop in rows]
         batch = Batch(waveform.unsqueeze(1), names, bandwidth if limited else None)
-        return batch, [remark for crop in rows for remark in crop.remarks]
+        return batch, [warning for crop in rows for warning in crop.warnings]
 
 
 def _ignore_signals(_worker: int) -> None:
@@ -84,12 +84,12 @@ class CropLoader:
         )
 
     def __iter__(self) -> Iterator[Batch]:
-        for batch, remarks in self._loader:
-            for remark in remarks:
-                self._report(remark)
+        for batch, warnings in self._loader:
+            for warning in warnings:
+                self._report(warning)
             yield batch
 
-    def _report(self, remark: Remark) -> None:
-        if remark[:2] not in self._reported:
-            self._reported.add(remark[:2])
-            log.warning("%s %s", remark.utterance_id, remark.text)
+    def _report(self, warning: CropWarning) -> None:
+        if warning[:2] not in self._reported:
+            self._reported.add(warning[:2])
+            log.warning("%s %s", warning.utterance_id, warning.text)

@@ -1,4 +1,4 @@
-"""The text of a data directory, checked: every trouble is told, and reading goes on after it."""
+"""The text of a data directory, checked: a mistake is reported, and reading goes on after it."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One trouble: what it is and what to do."""
+    """One thing wrong with a data directory: what it is and what to do."""
 
     severity: Severity
     folder: str

@@ -22,13 +22,12 @@ with extra("train"):
 
 _CHUNK = 64  # files a task: sending a task costs as much as decoding a second of audio
 
-Trouble = tuple[Severity, str, str]  # severity, what, what to do
 Directories = Mapping[Path, Sequence[Utterance]]
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What one file is: its digest (decoded samples), its true length and rate, its troubles.
+    """What one file is: its digest (decoded samples), its true length and rate, what was found.
 
     An unusable file has no digest.
     """
@@ -38,7 +37,7 @@ class Checked:
     num_samples: int
     sample_rate: int
     silent: bool
-    troubles: tuple[Trouble, ...]
+    findings: tuple[Finding, ...]
 
     @property
     def usable(self) -> bool:
@@ -52,31 +51,35 @@ class Checked:
         return replace(utterance, num_samples=self.num_samples, sample_rate=self.sample_rate)
 
 
-def check_file(utterance: Utterance, sample_rate: int | None) -> Checked:
-    """Decode one file and compare it with what the data directory says."""
+def check_file(utterance: Utterance, folder: Path, sample_rate: int | None) -> Checked:
+    """Decode one file and compare it with what the data directory `folder` says."""
+    findings: list[Finding] = []
+
+    def find(severity: Severity, problem: str, cure: str) -> None:
+        findings.append(Finding(severity, str(folder), utterance.id, problem, cure))
+
     try:
         info = audio_info(utterance.path)
         waveform = read_waveform(utterance.path, mono=False)
     except AudioError as error:
-        trouble: Trouble = ("error", str(error), "replace or drop the file")
-        return Checked(utterance, b"", 0, 0, False, (trouble,))
+        find("error", str(error), "replace or drop the file")
+        return Checked(utterance, b"", 0, 0, False, tuple(findings))
     decoded = waveform.shape[-1]
-    troubles: list[Trouble] = []
     if utterance.num_samples not in (UNKNOWN, decoded, info.num_samples):
         found = f"has {decoded} samples, utt2num_samples says {utterance.num_samples}"
-        troubles.append(("error", found, "the file is truncated or the table is old; use --fix"))
+        find("error", found, "the file is truncated or the table is old; use --fix")
     stated = utterance.sample_rate or sample_rate
     if stated is not None and info.sample_rate != stated:
         found = f"is at {info.sample_rate} Hz, {stated} expected"
-        troubles.append(("error", found, "write utt2sr (--fix does) or resample the file"))
+        find("error", found, "write utt2sr (--fix does) or resample the file")
     silent = is_silent(waveform)
     if silent:
-        troubles.append(("warning", "is silent", "drop it; --fix does"))
+        find("warning", "is silent", "drop it; --fix does")
     if clipped := clipped_share(waveform):
         found = f"is clipped: {clipped:.1%} of samples at full scale"
-        troubles.append(("warning", found, "prefer other takes"))
+        find("warning", found, "prefer other takes")
     digest = hashlib.sha256(waveform.tobytes()).digest()
-    return Checked(utterance, digest, decoded, info.sample_rate, silent, tuple(troubles))
+    return Checked(utterance, digest, decoded, info.sample_rate, silent, tuple(findings))
 
 
 def check_audio(
@@ -92,7 +95,7 @@ def check_audio(
     """
     rows = [(folder, utterance) for folder, rows in directories.items() for utterance in rows]
     chunks = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
-    tasks = (delayed(_check_files)([u for _, u in chunk], sample_rate) for chunk in chunks)
+    tasks = (delayed(_check_files)(chunk, sample_rate) for chunk in chunks)
     checked: dict[Path, list[Checked]] = {folder: [] for folder in directories}
     results = Parallel(jobs, return_as="generator", batch_size=1)(tasks)
     for chunk, part in zip(chunks, results, strict=True):
@@ -102,16 +105,15 @@ def check_audio(
     return checked
 
 
-def _check_files(utterances: Sequence[Utterance], sample_rate: int | None) -> list[Checked]:
-    return [check_file(utterance, sample_rate) for utterance in utterances]
+def _check_files(rows: Sequence[tuple[Path, Utterance]], sample_rate: int | None) -> list[Checked]:
+    return [check_file(utterance, folder, sample_rate) for folder, utterance in rows]
 
 
 def audio_findings(checked: Mapping[Path, Sequence[Checked]]) -> Iterator[Finding]:
-    """The troubles of single files, then files and ids that come twice, also over directories."""
-    for folder, results in checked.items():
+    """What single files have, then files and ids that come twice, also over directories."""
+    for results in checked.values():
         for result in results:
-            for severity, problem, cure in result.troubles:
-                yield Finding(severity, str(folder), result.utterance.id, problem, cure)
+            yield from result.findings
     yield from _repeated(checked, lambda result: result.digest, "has the same audio as")
     yield from _repeated(checked, lambda result: result.utterance.id, "has the same id as")
 

@@ -18,6 +18,7 @@ from audiocodec.audio_blocks import AudioReader, StreamResampler, write_blocks
 from audiocodec.codes import Coded
 from audiocodec.containers.metadata import smallest_dtype
 from audiocodec.errors import CodecError
+from audiocodec.lengths import resampled_length
 from audiocodec.models.codec import Codec
 from audiocodec.models.streaming import BLOCK_FRAMES, StreamDecoder, StreamEncoder
 
@@ -98,10 +99,14 @@ class LongSound:
             AudioError: damaged, truncated, or with NaN or infinite samples.
         """
         info = self.info
-        num_samples = -(-info.num_samples * codec.sample_rate // info.sample_rate)
+        num_samples = resampled_length(info.num_samples, info.sample_rate, codec.sample_rate)
         frames = -(-num_samples // codec.hop_length)
         # One array: many small ones, kept between large temporary ones, would fragment the heap.
-        shape = (info.num_channels if keep_channels else 1, codec.stages(num_quantizers), frames)
+        shape = (
+            info.num_channels if keep_channels else 1,
+            codec.resolve_num_quantizers(num_quantizers),
+            frames,
+        )
         codes = np.empty(shape, dtype=smallest_dtype(codec.codebook_sizes))
         done = 0
         blocks = self.reader.blocks(codec.sample_rate, mono=not keep_channels)

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from audiocodec import audio
 from audiocodec.errors import AudioError, CodeFileError, ConfigError
+from audiocodec.lengths import resampled_length
 from audiocodec.models import streaming
 from audiocodec.models.config import CodecConfig
 from audiocodec.models.inputs import (
@@ -81,7 +82,7 @@ class Codec(nn.Module):
 
     def bitrate(self, num_quantizers: int | None = None) -> float:
         """Nominal bits/s of codes of `num_quantizers` (default: all) stages."""
-        sizes = self.codebook_sizes[: self.stages(num_quantizers)]
+        sizes = self.codebook_sizes[: self.resolve_num_quantizers(num_quantizers)]
         return self.frame_rate * sum(math.log2(size) for size in sizes)
 
     @property
@@ -142,7 +143,7 @@ class Codec(nn.Module):
         Raises:
             AudioError: an empty or non-finite waveform, or a shape or length other than these.
         """
-        stages = self.stages(num_quantizers)
+        stages = self.resolve_num_quantizers(num_quantizers)
         batch, single = waveform_batch(waveform)
         batch = batch.to(self.device)
         if num_samples is not None:
@@ -152,7 +153,7 @@ class Codec(nn.Module):
             resampled = audio.resample(batch.cpu().numpy(), sample_rate, self.sample_rate)
             batch = torch.from_numpy(resampled).to(self.device)
             if num_samples is not None:  # the resampler rings beyond the end of a row
-                num_samples = -(-num_samples * self.sample_rate // sample_rate)
+                num_samples = resampled_length(num_samples, sample_rate, self.sample_rate)
                 batch = silence_after(batch, num_samples)
         encoder, quantizer = self.exact_encoder()
         padded = self._padded(batch).to(encoding_dtype(self.device))
@@ -214,7 +215,7 @@ class Codec(nn.Module):
         """A decoder for codes that arrive in pieces of any size."""
         return streaming.StreamDecoder(self)
 
-    def stages(self, num_quantizers: int | None) -> int:
+    def resolve_num_quantizers(self, num_quantizers: int | None) -> int:
         """`num_quantizers`, or all if it is None.
 
         Raises:

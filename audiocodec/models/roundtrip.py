@@ -27,7 +27,7 @@ class RoundTrip:
 
     def __init__(self, codec: Codec, folder: Path, num_quantizers: int | None = None) -> None:
         self.codec, self.folder = codec, folder
-        self.num_quantizers = codec.stages(num_quantizers)
+        self.num_quantizers = codec.resolve_num_quantizers(num_quantizers)
         self.transcoder = Transcoder(codec)
         self.usage = UsageCounter(codec.codebook_sizes[: self.num_quantizers])
         self.audio_seconds = self.work_seconds = 0.0
@@ -73,7 +73,7 @@ class RoundTrip:
 
     def facts(self) -> dict[str, Any]:
         """Model, hash, nominal and entropy bitrate (bits/s), usage and speed."""
-        stages = self.usage.stages()
+        stages = self.usage.per_codebook()
         return {
             "model": self.codec.name,
             "model_hash": self.transcoder.model_hash,

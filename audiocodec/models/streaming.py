@@ -71,7 +71,7 @@ class StreamEncoder:
 
     def __init__(self, codec: "Codec", num_quantizers: int | None = None) -> None:
         self.codec = codec
-        self.num_quantizers = codec.stages(num_quantizers)
+        self.num_quantizers = codec.resolve_num_quantizers(num_quantizers)
         if not codec.encoder.causal:
             raise ConfigError(f"{codec.name} cannot stream: its encoder needs the whole waveform")
         self._encoder, self._quantizer = codec.exact_encoder()

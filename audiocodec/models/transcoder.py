@@ -13,6 +13,7 @@ from audiocodec.audio_blocks import AudioReader
 from audiocodec.codes import Coded, CodesMetadata
 from audiocodec.containers.stream import StreamHeader
 from audiocodec.errors import CodeFileError
+from audiocodec.lengths import resampled_length
 from audiocodec.models.chunking import LongDecoded, LongSound
 from audiocodec.models.codec import Codec
 
@@ -118,7 +119,7 @@ class Transcoder:
             sample_rate=rate,
             hop_length=self.codec.hop_length,
             codebook_sizes=self.codec.codebook_sizes[:num_quantizers],
-            num_samples=-(-info.num_samples * rate // info.sample_rate),
+            num_samples=resampled_length(info.num_samples, info.sample_rate, rate),
             source_sample_rate=info.sample_rate,
             source_num_samples=info.num_samples,
             source_channels=info.num_channels,

@@ -11,7 +11,7 @@ from audiocodec.quantization.base import Quantizer
 
 
 @dataclass(frozen=True)
-class StageUsage:
+class CodebookUsage:
     """Usage of one codebook; entropy in bits is the rate that ideal entropy coding would need."""
 
     codebook_size: int
@@ -74,14 +74,15 @@ class UsageCounter:
         """Replace the counts by their sums over all processes, e.g. by `accelerator.reduce`."""
         self.counts = [over_processes(counts) for counts in self.counts]
 
-    def stages(self) -> list[StageUsage]:
-        """Usage of each stage so far; a stage without codes has entropy 0."""
+    def per_codebook(self) -> list[CodebookUsage]:
+        """Usage of each codebook so far; one without codes has entropy 0."""
         return [_usage(counts) for counts in self.counts]
 
     def summary_scalars(self) -> dict[str, float]:
-        """The worst and the mean stage, for logs."""
-        stages = self.stages()
-        shares, perplexities = [s.share for s in stages], [s.perplexity for s in stages]
+        """The worst and the mean codebook, for logs."""
+        codebooks = self.per_codebook()
+        shares = [own.share for own in codebooks]
+        perplexities = [own.perplexity for own in codebooks]
         return {
             "used_min": min(shares),
             "used_mean": sum(shares) / len(shares),
@@ -90,16 +91,16 @@ class UsageCounter:
         }
 
 
-def _usage(counts: Tensor) -> StageUsage:
+def _usage(counts: Tensor) -> CodebookUsage:
     total = int(counts.sum())
     probabilities = counts[counts > 0].double() / max(total, 1)
     entropy = -(probabilities * probabilities.log2()).sum()
-    return StageUsage(len(counts), int((counts > 0).sum()), float(entropy) + 0.0, total)
+    return CodebookUsage(len(counts), int((counts > 0).sum()), float(entropy) + 0.0, total)
 
 
 def usage_report(counter: UsageCounter, frame_rate: float) -> dict[str, Any]:
     """Plain values: nominal and entropy bitrate (bits/s) of all stages, and each stage."""
-    stages = [stage for stage in counter.stages() if stage.total]
+    stages = [stage for stage in counter.per_codebook() if stage.total]
     bits = sum(torch.tensor(float(stage.codebook_size)).log2().item() for stage in stages)
     return {
         "frames": max((stage.total for stage in stages), default=0),

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from audiocodec.errors import CodecError, ConfigError
-from audiocodec.quantization.usage import StageUsage
+from audiocodec.quantization.usage import CodebookUsage
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Guard:
         self.returns += 1
         self.in_a_row = 0
 
-    def collapse(self, stages: Sequence[StageUsage], frames: int) -> list[str]:
+    def collapse(self, stages: Sequence[CodebookUsage], frames: int) -> list[str]:
         """Alarms for stages that use few of their codes, once each until they recover.
 
         `frames` is how many codes of each stage were counted: no more can be in use.

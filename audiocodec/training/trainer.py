@@ -332,7 +332,7 @@ class Trainer:
         usage = self.window.usage(lambda counts: self.accelerator.reduce(counts, "sum"))
         if usage is not None:
             values |= {f"codebook/{k}": v for k, v in usage.summary_scalars().items()}
-            alarms = self.guard.collapse(usage.stages(), int(usage.counts[0].sum()))
+            alarms = self.guard.collapse(usage.per_codebook(), int(usage.counts[0].sum()))
             for alarm in alarms if self.is_main else []:
                 log.warning("step %d: %s", self.step, alarm)
         if self.is_main:

@@ -96,8 +96,8 @@ def test_silent_crops_are_drawn_again_and_unreadable_files_are_left_out(tmp_path
     drawn = [crops(step, 0) for step in range(50)]
     assert all(crop.waveform.any() for crop in drawn)
     assert {crop.utterance_id for crop in drawn} == {"x"}
-    (remark,) = (remark for crop in drawn for remark in crop.remarks)
-    assert remark[:2] == ("broken", "unreadable") and "broken.wav" in remark.text
+    (warning,) = (warning for crop in drawn for warning in crop.warnings)
+    assert warning[:2] == ("broken", "unreadable") and "broken.wav" in warning.text
 
 
 @pytest.mark.parametrize("workers", [0, 2])

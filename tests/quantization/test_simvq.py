@@ -117,7 +117,7 @@ def test_a_start_from_data_uses_nearly_all_codes_in_every_stage():
     quantizer.initialize(latent)
     counter = UsageCounter(quantizer.codebook_sizes)
     counter.update(quantizer.encode(correlated(8, 16, 1000, seed=0)))
-    assert min(stage.share for stage in counter.stages()) > 0.9
+    assert min(stage.share for stage in counter.per_codebook()) > 0.9
 
 
 def test_more_stages_are_closer_and_prefixes_are_shared():

@@ -14,12 +14,12 @@ from audiocodec.quantization.usage import UsageCounter, map_ranks, usage_report
 def test_usage_of_known_counts():
     counter = UsageCounter([4, 8])
     counter.update(torch.tensor([[[0, 0, 1, 1], [7, 7, 7, 7]]]))
-    first, second = counter.stages()
+    first, second = counter.per_codebook()
     assert (first.used, first.entropy, first.perplexity, first.share) == (2, 1.0, 2.0, 0.5)
     assert (second.used, second.entropy, second.perplexity) == (1, 0.0, 1.0)
     uniform = UsageCounter([1024])
     uniform.update(torch.from_numpy(np.arange(1024)).view(1, 1, -1))
-    assert uniform.stages()[0].entropy == pytest.approx(math.log2(1024))
+    assert uniform.per_codebook()[0].entropy == pytest.approx(math.log2(1024))
 
 
 def test_counts_of_parts_add_up_to_those_of_the_whole():
@@ -31,14 +31,14 @@ def test_counts_of_parts_add_up_to_those_of_the_whole():
     left.merge(right)
     assert all(map(torch.equal, left.counts, whole.counts))
     left.add_up(lambda counts: 2 * counts)
-    assert left.stages()[0].total == 2 * whole.stages()[0].total
-    assert left.stages()[0].entropy == whole.stages()[0].entropy
+    assert left.per_codebook()[0].total == 2 * whole.per_codebook()[0].total
+    assert left.per_codebook()[0].entropy == whole.per_codebook()[0].entropy
 
 
 def test_equal_use_reaches_what_it_can_reach():
     counter = UsageCounter([512])
     counter.update(torch.randint(512, (1, 1, 400), generator=torch.Generator().manual_seed(0)))
-    stage = counter.stages()[0]
+    stage = counter.per_codebook()[0]
     assert stage.share == pytest.approx(stage.reachable, abs=0.05)
     assert stage.dead == 512 - stage.used
 

@@ -5,7 +5,7 @@ import logging
 import pytest
 import torch
 
-from audiocodec.quantization.usage import StageUsage
+from audiocodec.quantization.usage import CodebookUsage
 from audiocodec.training import checkpoint
 from audiocodec.training.backward import Phase, TrainingBatch
 from audiocodec.training.guard import Diverged, Guard, GuardConfig
@@ -99,7 +99,7 @@ def test_a_run_that_stays_not_finite_stops_and_says_what_to_do(make_trainer):
 
 def test_a_collapsing_codebook_raises_one_alarm_until_it_recovers():
     guard = Guard(GuardConfig(min_perplexity=0.1))
-    fine, dead = StageUsage(1024, 900, 9.0), StageUsage(1024, 8, 3.0)
+    fine, dead = CodebookUsage(1024, 900, 9.0), CodebookUsage(1024, 8, 3.0)
     (alarm,) = guard.collapse([fine, dead], frames=10_000)
     assert alarm.startswith(
         "codebook 2 of 2 is collapsing: it uses its 1024 codes as if it had 8.0"

@@ -4,16 +4,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-all smoke install style lint types bench clean help
+# The last line of a target: how to run the command that is now installed.
+REACH = @echo "codec is $(BIN)/codec; to have it on your path: source $(BIN)/activate"
+
+.PHONY: demo test test-all smoke install style lint types docs bench dist clean help
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
-demo: $(STAMP)  ## encode, decode, measure, draw and let hear a shipped utterance
+demo: $(STAMP)  ## encode, decode and measure a shipped utterance; a picture and a page to listen to
 	$(BIN)/codec demo --output demo
+	$(REACH)
 
 test: $(STAMP)  ## the fast tests
 	$(BIN)/python -m pytest
+	$(REACH)
 
 test-all: $(STAMP)  ## the fast and the slow tests
 	$(BIN)/python -m pytest -m "not gpu"
@@ -22,6 +27,7 @@ smoke: $(STAMP)  ## every stage of the mini recipe
 	PATH="$(abspath $(BIN)):$$PATH" egs/mini/run.sh
 
 install: $(STAMP)  ## make the virtual environment
+	$(REACH)
 
 $(STAMP): setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -39,8 +45,16 @@ lint: $(STAMP)  ## check format and lint
 types: $(STAMP)  ## check types
 	$(BIN)/mypy
 
+docs: $(STAMP)  ## build the documentation in site/
+	$(BIN)/mkdocs build --strict --quiet
+
+dist: $(STAMP)  ## build and check the wheel and the source distribution in dist/
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+
 bench: $(STAMP)  ## measure speed on this machine and write docs/benchmarks.md
 	$(BIN)/python benchmarks/run.py
 
 clean:  ## remove what the targets made, but not the virtual environment
-	rm -rf demo build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf demo build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

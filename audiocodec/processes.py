@@ -3,9 +3,20 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from torch import Tensor, distributed
 
 _alone = False
+
+
+def sum_over_processes(values: Tensor) -> Tensor:
+    """The sum of `values` over all processes, without gradient. Every process must get here."""
+    values = values.detach()
+    if not _together():
+        return values
+    total = values.clone()
+    distributed.all_reduce(total)
+    return total
 
 
 def mean_over_processes(values: Tensor) -> Tensor:
@@ -14,12 +25,25 @@ def mean_over_processes(values: Tensor) -> Tensor:
     Every process must get here: what divides by a statistic of the batch would otherwise make two
     processes differ from one with twice the batch.
     """
-    values = values.detach()
-    if _alone or not (distributed.is_available() and distributed.is_initialized()):
+    total = sum_over_processes(values)
+    return total / distributed.get_world_size() if _together() else total
+
+
+def rows_of_processes(values: Tensor) -> Tensor:
+    """`values` (rows, ...) of all processes, one below the other in the order of their ranks.
+
+    Every process must get here, each with as many rows.
+    """
+    values = values.detach().contiguous()
+    if not _together():
         return values
-    total = values.clone()
-    distributed.all_reduce(total)
-    return total / distributed.get_world_size()
+    parts = [torch.empty_like(values) for _ in range(distributed.get_world_size())]
+    distributed.all_gather(parts, values)
+    return torch.cat(parts)
+
+
+def _together() -> bool:
+    return not _alone and distributed.is_available() and distributed.is_initialized()
 
 
 @contextmanager

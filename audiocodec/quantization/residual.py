@@ -15,6 +15,7 @@ from audiocodec.quantization.base import Quantized, Quantizer
 from audiocodec.quantization.frozen import joint_digest
 from audiocodec.quantization.gradients import pass_gradient
 from audiocodec.quantization.simvq import SimVQ, SimVQConfig
+from audiocodec.quantization.stages import active_stages
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class ResidualSimVQ(Quantizer):
 
     def forward(self, latent: Tensor, num_quantizers: int | Tensor | None = None) -> Quantized:
         latent = residual = latent.to(torch.promote_types(latent.dtype, torch.float32))
-        active = self._active(num_quantizers, residual)  # (stages, batch, 1, ...)
+        active = active_stages(self.num_quantizers, num_quantizers, residual)
         total, loss = torch.zeros_like(residual), residual.new_zeros(())
         scale = self._stages()[0].loss_scale(residual)
         codes = []
@@ -77,13 +78,6 @@ class ResidualSimVQ(Quantizer):
 
     def _stages(self) -> Any:
         return self.stages
-
-    def _active(self, num_quantizers: int | Tensor | None, like: Tensor) -> Tensor:
-        count = self.num_quantizers if num_quantizers is None else num_quantizers
-        counts = torch.as_tensor(count, device=like.device).expand(like.shape[0])
-        stages = torch.arange(self.num_quantizers, device=like.device).unsqueeze(1)
-        active = (stages < counts).to(like.dtype)
-        return active.view(*active.shape, *[1] * (like.dim() - 1))
 
     @torch.no_grad()
     def encode(self, latent: Tensor, num_quantizers: int | None = None) -> Tensor:

@@ -15,14 +15,13 @@ from torch.nn import functional as F
 from audiocodec.errors import ConfigError, ModelError
 from audiocodec.processes import mean_over_processes
 from audiocodec.quantization.base import Quantized, Quantizer
+from audiocodec.quantization.cache import CodebookCache
 from audiocodec.quantization.codebook import by_parts, explicit_codebook, mapped_codebook
 from audiocodec.quantization.fitting import fit_map
 from audiocodec.quantization.frozen import FrozenBasis, given_basis, seeded_basis
 from audiocodec.quantization.gradients import Gradient, pass_gradient
 from audiocodec.quantization.rate_distortion import codebook_map
 from audiocodec.quantization.search import Codebook, nearest, wide
-
-SUMMED = 2**20  # numbers of a tensor whose sum tells a change
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ class SimVQ(Quantizer):
             self.hidden = nn.Linear(latent_dim, latent_dim)
             self.output = nn.Linear(latent_dim, latent_dim, bias=False)
             nn.init.zeros_(self.output.weight)
-        self._cache = _Cache()
+        self._cache = CodebookCache()
 
     @property
     def basis(self) -> Tensor:
@@ -196,7 +195,9 @@ class SimVQ(Quantizer):
 
     def _codebook(self) -> Codebook:
         """What `encode` searches; kept while not training, until a weight changes."""
-        return self._make_codebook() if self.training else self._cache.get(self)
+        if self.training:
+            return self._make_codebook()
+        return self._cache.get([*self.parameters(), self.basis], self._make_codebook)
 
     def _make_codebook(self) -> Codebook:
         exact = not self.training
@@ -208,7 +209,7 @@ class SimVQ(Quantizer):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "SimVQ":
         super()._apply(fn, recurse)
-        self._cache = _Cache()
+        self._cache = CodebookCache()
         if self._frozen is not None:
             # The device that `fn` moves to; the precision of the basis never changes.
             self._frozen = self._frozen.to(fn(torch.empty(1, device=self._frozen.device)).device)
@@ -236,32 +237,4 @@ class SimVQ(Quantizer):
         else:
             rows = state[name].detach().to(self._frozen.device, torch.float32, copy=True)
             self._frozen = given_basis(rows, rows.device)
-            self._cache = _Cache()
-
-
-class _Cache:
-    """The codebook of a quantizer and what it was made from; a copy of a module starts without."""
-
-    def __init__(self) -> None:
-        self._made: tuple[object, Codebook] | None = None
-
-    def __deepcopy__(self, _memo: dict[int, Any]) -> "_Cache":
-        return _Cache()
-
-    def get(self, quantizer: SimVQ) -> Codebook:
-        tensors = [*quantizer.parameters(), quantizer.basis]
-        versions = tuple(map(_state, tensors))
-        if self._made is None or self._made[0] != versions:
-            self._made = versions, quantizer._make_codebook()
-        return self._made[1]
-
-
-def _state(tensor: Tensor) -> tuple[int, int, float]:
-    """What changes when a tensor does: its place, how often it was changed in place, its sum.
-
-    Torch does not count changes through `.data`, as averages of weights are often written, and
-    none of tensors of inference mode. Of whole codebooks the sum would take too long.
-    """
-    version = -1 if tensor.is_inference() else tensor._version
-    total = float(tensor.detach().sum()) if tensor.numel() <= SUMMED else 0.0
-    return tensor.data_ptr(), version, total
+            self._cache = CodebookCache()

@@ -8,7 +8,7 @@ s so far, stage m has the codes
 
 where each MLP has one hidden layer (relu), and r = z - s gets the nearest of them. The first stage
 has nothing to depend on and is a plain codebook; with `depth: 0` every stage is, which is residual
-quantization. The loss is |sg(z) - s_m|^2 after each stage and a commitment of the latent to the same
+quantization. The loss is |sg(z) - s_m|^2 after each stage and a commitment of the latent to these
 sums. All layers start such that f_m(c_k, s) = c_k. Encoding computes K codes for every frame and
 stage: the method is for small codebooks.
 """

@@ -31,10 +31,11 @@ class Phase:
 
     quantize: bool
     adversarial: bool
+    step: int = 0
 
     @classmethod
     def at(cls, step: int, config: TrainConfig) -> "Phase":
-        return cls(step >= config.autoencoder_steps, step >= config.adversarial_start)
+        return cls(step >= config.autoencoder_steps, step >= config.adversarial_start, step)
 
 
 class TrainingBatch(NamedTuple):

@@ -99,6 +99,7 @@ class Updater:
 
     def update(self, batch: TrainingBatch, phase: Phase, stop: bool = False) -> UpdateResult:
         """Train on one batch; all processes get here and agree on the result."""
+        self.networks.codec.quantizer.before_step()
         outcomes = self.backward(batch, phase)
         grads = {name: gradients(module) for name, module in self._modules(phase).items()}
         values, stop = self._values(outcomes, grads, stop)
@@ -113,6 +114,7 @@ class Updater:
             scale_and_clip(own, norm, self.loss_scale.value, clip_norm)
             self.networks.optimizers[name].step()
         self._clear(phase)
+        self.networks.codec.quantizer.after_step(phase.step)
         self.networks.ema.update(self.networks.codec)
         self.loss_scale.grew()
         return UpdateResult(values, codes, stop)

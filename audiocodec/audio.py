@@ -1,36 +1,36 @@
 """Waveform files and resampling, at once; audio_blocks.py does the same block by block."""
 
 import io
+import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
 import soxr
 
+from audiocodec.channels import Channel, ChannelChoice
 from audiocodec.errors import AudioError
 from audiocodec.lengths import resampled_length
-from audiocodec.soundfiles import (
-    AUDIO_SUFFIXES,
-    Source,
-    after,
-    file_format,
-    open_audio,
-    read_samples,
-    source_name,
-    writing,
-)
+from audiocodec.soundfiles.opening import AUDIO_SUFFIXES, open_audio
+from audiocodec.soundfiles.sources import Source, source_name
+from audiocodec.soundfiles.writing import file_format, writing
 
 __all__ = [
     "AUDIO_SUFFIXES",
     "RESAMPLER",
+    "Audio",
     "AudioInfo",
     "audio_info",
     "flac_bytes",
+    "read_audio",
     "read_waveform",
     "resample",
     "write_waveform",
 ]
+
+log = logging.getLogger(__name__)
 
 QUALITY = "HQ"
 RESAMPLER = f"soxr {soxr.__version__} {QUALITY}"  # stamped into results: a filter changes numbers
@@ -38,21 +38,78 @@ RESAMPLER = f"soxr {soxr.__version__} {QUALITY}"  # stamped into results: a filt
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a file says of itself; `num_samples` is a channel's."""
+    """What a file holds; `num_samples` is a channel's."""
 
     sample_rate: int
     num_samples: int
     num_channels: int
 
 
-def audio_info(source: Source) -> AudioInfo:
-    """Rate, length and channels of a file, from its header.
+class Audio(NamedTuple):
+    """Samples of a file.
+
+    waveform: (channels, time) float32, nominally -1..1; info: of the whole file; channel_fault:
+    what taking the mean of channels did to it, "" if nothing is wrong.
+    """
+
+    waveform: np.ndarray
+    info: AudioInfo
+    channel_fault: str
+
+
+def audio_info(source: Source, *, allow_truncated: bool = False) -> AudioInfo:
+    """Rate, length and channels of a file, as reading it gives them.
+
+    Files whose header cannot be trusted are decoded for that; WAV, FLAC and the like are not.
+
+    Args:
+        source: a path, or a binary file that can seek.
+        allow_truncated: count what is there of a file that is not whole.
 
     Raises:
-        AudioError: the file is missing or is no audio that libsndfile knows.
+        AudioError: missing, no audio, truncated, or with bytes that cannot be read.
     """
-    with open_audio(source) as file:
-        return AudioInfo(file.samplerate, file.frames, file.channels)
+    with open_audio(source, allow_truncated) as file:
+        num_samples = file.measure()
+        return AudioInfo(file.sample_rate, num_samples, file.num_channels)
+
+
+def read_audio(
+    source: Source,
+    sample_rate: int | None = None,
+    *,
+    start: int = 0,
+    num_samples: int | None = None,
+    channel: Channel = "mix",
+    allow_truncated: bool = False,
+) -> Audio:
+    """Samples of a file, and what it is.
+
+    Args:
+        source: a path, or a binary file that can seek.
+        sample_rate: in Hz; resampled to it if the file has another.
+        start, num_samples: the part to take, in the file's own samples; found by seeking in WAV,
+            FLAC and the like, else by decoding the file. A part that reaches beyond the end is
+            shorter.
+        channel: a number from 0, "mix" for the mean of all channels, "each" for all as they are.
+        allow_truncated: read a file that is not whole as far as it goes, and say so in the log.
+
+    Raises:
+        AudioError: missing, unreadable, truncated, empty, or with NaN or infinite samples.
+    """
+    with open_audio(source, allow_truncated) as file:
+        choice = ChannelChoice(channel, file.num_channels, file.name)
+        samples = file.part(start, num_samples)
+        if not len(samples):
+            after = f" after sample {start}" if start else ""
+            raise AudioError(f"{file.name}: has no samples{after}")
+        assert file.num_samples is not None  # `part` finds out
+        info = AudioInfo(file.sample_rate, file.num_samples, file.num_channels)
+    waveform = choice(samples)
+    rate = sample_rate or info.sample_rate
+    if rate != info.sample_rate:
+        waveform = resample(waveform, info.sample_rate, rate)
+    return Audio(np.ascontiguousarray(waveform), info, choice.fault)
 
 
 def read_waveform(
@@ -61,31 +118,21 @@ def read_waveform(
     *,
     start: int = 0,
     num_samples: int | None = None,
-    mono: bool = True,
+    channel: Channel = "mix",
+    allow_truncated: bool = False,
 ) -> np.ndarray:
-    """Samples of a file: (channels, time) float32, nominally -1..1.
-
-    Args:
-        sample_rate: in Hz; resampled to it if the file has another.
-        start, num_samples: the part to read, in the file's own samples; found by seeking. A part
-            that reaches beyond the end is shorter.
-        mono: average the channels to one.
-
-    Raises:
-        AudioError: missing, unreadable, truncated, empty, or with NaN or infinite samples.
-    """
-    with open_audio(source, start) as file:
-        expected = max(0, file.frames - start)
-        if num_samples is not None:
-            expected = min(expected, num_samples)
-        if expected == 0:
-            raise AudioError(f"{source_name(source)}: has no samples{after(start)}")
-        samples = read_samples(file, source, start, expected)
-        rate = file.samplerate
-    waveform = samples.mean(axis=1, keepdims=True).T if mono else samples.T
-    if sample_rate is not None and sample_rate != rate:
-        return resample(waveform, rate, sample_rate)
-    return np.ascontiguousarray(waveform)
+    """The waveform of `read_audio`; a mean of channels that cancel one another is logged."""
+    audio = read_audio(
+        source,
+        sample_rate,
+        start=start,
+        num_samples=num_samples,
+        channel=channel,
+        allow_truncated=allow_truncated,
+    )
+    if audio.channel_fault:
+        log.warning("%s: %s; choose one", source_name(source), audio.channel_fault)
+    return audio.waveform
 
 
 def write_waveform(

@@ -3,25 +3,21 @@
 Blocks, resampled ones too, are exactly the parts of what audio.py reads and writes at once.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
 import soxr
 
 from audiocodec.audio import QUALITY, AudioInfo
+from audiocodec.channels import Channel, ChannelChoice
 from audiocodec.errors import AudioError
 from audiocodec.lengths import resampled_length
-from audiocodec.soundfiles import (
-    Source,
-    file_format,
-    open_audio,
-    read_samples,
-    source_name,
-    writing,
-)
+from audiocodec.soundfiles.base import AudioFile
+from audiocodec.soundfiles.opening import open_audio
+from audiocodec.soundfiles.sources import Source, source_name
+from audiocodec.soundfiles.writing import file_format, writing
 
 BLOCK_SAMPLES = 1 << 19  # of the file, a channel
 _WAV_BYTES = 0xFFFF0000  # a plain WAV file's size is a 32-bit number
@@ -56,18 +52,27 @@ class StreamResampler:
 
 
 class AudioReader:
-    """An open audio file, to be read block by block; it stays readable if it vanishes meanwhile."""
+    """An open audio file, to be read block by block; it stays readable if it vanishes meanwhile.
 
-    def __init__(self, source: Source) -> None:
-        file = open_audio(source)
-        self._source: Source = source
-        self._file: Any = file
-        self.info = AudioInfo(file.samplerate, file.frames, file.channels)
-        if not self.info.num_samples:
-            file.close()
-            raise AudioError(f"{source_name(source)}: has no samples")
+    Raises:
+        AudioError: as `audio_info`, or there are no samples.
+    """
 
-    def blocks(self, sample_rate: int | None = None, *, mono: bool = True) -> Iterator[np.ndarray]:
+    def __init__(self, source: Source, *, allow_truncated: bool = False) -> None:
+        self._source, self._allow_truncated = source, allow_truncated
+        self._file: AudioFile | None = open_audio(source, allow_truncated)
+        try:
+            num_samples = self._file.measure()
+            if not num_samples:
+                raise AudioError(f"{source_name(source)}: has no samples")
+        except AudioError:
+            self._file.close()
+            raise
+        self.info = AudioInfo(self._file.sample_rate, num_samples, self._file.num_channels)
+
+    def blocks(
+        self, sample_rate: int | None = None, *, channel: Channel = "mix"
+    ) -> Generator[np.ndarray, None, None]:
         """The parts (channels, time) of what `read_waveform` gives.
 
         The file is closed in the end; another call opens it again.
@@ -75,16 +80,27 @@ class AudioReader:
         Raises:
             AudioError: damaged, truncated, or with NaN or infinite samples.
         """
-        opened, self._file = self._file or open_audio(self._source), None
-        rate, total = self.info.sample_rate, self.info.num_samples
-        channels = 1 if mono else self.info.num_channels
-        resampler = StreamResampler(rate, sample_rate or rate, channels)
+        opened = self._file or open_audio(self._source, self._allow_truncated)
+        self._file = None
+        rate = self.info.sample_rate
         with opened as file:
-            for start in range(0, total, BLOCK_SAMPLES):
-                count = min(BLOCK_SAMPLES, total - start)
-                samples = read_samples(file, self._source, start, count)
-                waveform = samples.mean(axis=1, keepdims=True).T if mono else samples.T
-                yield resampler.push(waveform, last=start + count == total)
+            choice = ChannelChoice(channel, file.num_channels, file.name)
+            resampler = StreamResampler(rate, sample_rate or rate, choice.count)
+            done, block = 0, file.read(BLOCK_SAMPLES)
+            while len(block):
+                done += len(block)
+                following = file.read(BLOCK_SAMPLES)
+                if not len(following) and done != self.info.num_samples:
+                    raise AudioError(f"{file.name}: was changed while it was read")
+                yield resampler.push(choice(block), last=not len(following))
+                block = following
+        choice.warn()
+
+    def close(self) -> None:
+        """Give the file back unread."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 def write_blocks(

@@ -15,7 +15,8 @@ def tone(num_samples: int, rate: int, frequency: float = 440.0) -> np.ndarray:
 def test_every_format_is_written_and_read_at_its_length(suffix, tmp_path):
     path = tmp_path / f"tön {suffix}{suffix}"
     write_waveform(path, tone(24_000, 24_000), 24_000)
-    assert audio_info(path).num_samples == pytest.approx(24_000, abs=1200)  # mp3 pads
+    info = audio_info(path)
+    assert info.num_samples == info.sample_rate  # one second, also of Opus, which is at 48 kHz
     waveform = read_waveform(path, 24_000)
     assert waveform.dtype == np.float32 and waveform.shape[0] == 1
     middle = slice(6_000, 18_000)
@@ -31,7 +32,7 @@ def test_every_format_is_written_and_read_at_its_length(suffix, tmp_path):
 def test_channels_are_averaged_or_kept(tmp_path):
     stereo = np.stack([tone(800, 8_000), -0.5 * tone(800, 8_000)])
     write_waveform(tmp_path / "x.wav", stereo, 8_000, subtype="FLOAT")
-    np.testing.assert_array_equal(read_waveform(tmp_path / "x.wav", mono=False), stereo)
+    np.testing.assert_array_equal(read_waveform(tmp_path / "x.wav", channel="each"), stereo)
     np.testing.assert_allclose(read_waveform(tmp_path / "x.wav")[0], stereo.mean(0), atol=1e-7)
 
 

@@ -39,17 +39,17 @@ def test_resampling_in_pieces_is_resampling_at_once(rates, num_samples, size, ch
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".opus", ".mp3"])
-@pytest.mark.parametrize("mono", [True, False])
-def test_blocks_of_a_file_are_its_parts(suffix, mono, tmp_path, monkeypatch):
+@pytest.mark.parametrize("channel", ["mix", "each", 1])
+def test_blocks_of_a_file_are_its_parts(suffix, channel, tmp_path, monkeypatch):
     rate = 24_000 if suffix == ".opus" else 22_050
     path = tmp_path / f"x{suffix}"
     write_waveform(path, noise(2, 30_011), rate)
     monkeypatch.setattr(audio_blocks, "BLOCK_SAMPLES", 4_096)
     for sample_rate in (None, 24_000, 16_000):
-        whole = read_waveform(path, sample_rate, mono=mono)
+        whole = read_waveform(path, sample_rate, channel=channel)
         reader = AudioReader(path)
         for _ in range(2):
-            blocks = list(reader.blocks(sample_rate, mono=mono))
+            blocks = list(reader.blocks(sample_rate, channel=channel))
             assert len(blocks) >= 7
             np.testing.assert_array_equal(np.concatenate(blocks, axis=1), whole)
 
@@ -148,10 +148,10 @@ def test_a_claimed_length_takes_no_memory(tmp_path):
     data = bytearray((tmp_path / "x.flac").read_bytes())
     data[21] |= 0x0F  # the high bits of the number of samples
     (tmp_path / "x.flac").write_bytes(data)
-    assert audio_info(tmp_path / "x.flac").num_samples > 1 << 34
-    with pytest.raises(AudioError, match="truncated"):
-        read_waveform(tmp_path / "x.flac")
+    for read in (audio_info, read_waveform, AudioReader):
+        with pytest.raises(AudioError, match="truncated"):
+            read(tmp_path / "x.flac")
     data[21:26] = bytes([data[21] & 0xF0, 0, 0, 0, 0])  # unknown, as streams have it
     (tmp_path / "x.flac").write_bytes(data)
-    with pytest.raises(AudioError, match="how long"):
-        read_waveform(tmp_path / "x.flac")
+    assert audio_info(tmp_path / "x.flac").num_samples == 1_000
+    assert read_waveform(tmp_path / "x.flac").shape == (1, 1_000)

@@ -11,7 +11,10 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "audiocodec"
 LAYERS = [  # bottom first
     {"_version", "errors"},
-    {"registry", "files", "logs", "environment", "extras", "journal", "lengths", "processes"},
+    {
+        *("registry", "channels", "files", "logs", "environment", "extras", "journal", "lengths"),
+        "processes",
+    },
     {"config", "entropy", "soundfiles"},
     {"containers"},
     {"audio", "codes", "features"},
@@ -29,8 +32,13 @@ LAYERS = [  # bottom first
     {"__main__", "__init__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-AUDIO = {"soundfiles.py", "audio.py", "audio_blocks.py"}
-ONLY_IMPORTERS = {"soundfile": AUDIO, "soxr": AUDIO, "accelerate": {"training/trainer.py"}}
+AUDIO = {"soundfiles/sndfile.py", "soundfiles/writing.py", "audio.py", "audio_blocks.py"}
+ONLY_IMPORTERS = {
+    "soundfile": AUDIO,
+    "soxr": AUDIO,
+    "av": {"soundfiles/ffmpeg.py"},
+    "accelerate": {"training/trainer.py"},
+}
 WITHOUT_TORCH = ["cli.main", "audio_blocks", "codes", "config", "data.data_dir"]
 
 

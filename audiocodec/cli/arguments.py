@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from audiocodec.channels import Channel
 from audiocodec.entropy.model import TABLES_FILE, EntropyTables, read_tables
 from audiocodec.environment import available_cores
 from audiocodec.models.folders import DEFAULT_MODEL, model_folder, shipped_models
@@ -103,6 +104,46 @@ def add_stream_arguments(parser: argparse.ArgumentParser, formats: Iterable[str]
     parser.add_argument(
         "--threads", type=positive, default=1, metavar="N", help="CPU threads (default: 1)"
     )
+
+
+def add_truncated_argument(parser: argparse.ArgumentParser) -> None:
+    """Whether audio files that are not whole are taken."""
+    parser.add_argument(
+        "--allow-truncated",
+        action="store_true",
+        help="take audio that was cut short as far as it goes, with a warning, instead of an error",
+    )
+
+
+def add_sound_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is read of an audio file."""
+    parser.add_argument(
+        "--channel",
+        type=channel,
+        default="mix",
+        metavar="N|mix|each",
+        help="code one channel, numbered from 0, the mean of all, or every one (default: mix)",
+    )
+    parser.add_argument(
+        "--keep-channels",
+        dest="channel",
+        action="store_const",
+        const="each",
+        help="the same as --channel each",
+    )
+    add_truncated_argument(parser)
+
+
+def channel(text: str) -> Channel:
+    """An argparse type: a channel's number, mix or each."""
+    if text.isdecimal():
+        return int(text)
+    match text:
+        case "mix":
+            return "mix"
+        case "each":
+            return "each"
+    raise argparse.ArgumentTypeError(f"{text!r} is no channel: give 0, 1, ..., mix or each")
 
 
 def positive(text: str) -> int:

@@ -44,9 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     arguments.add_shard_arguments(parser)
     arguments.add_entropy_argument(parser)
-    parser.add_argument(
-        "--keep-channels", action="store_true", help="code every channel; default: mix them down"
-    )
+    arguments.add_sound_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -90,19 +88,19 @@ def _pipeline(
     args: argparse.Namespace, transcoder: "Transcoder", save: Callable[[Item, Coded], None]
 ) -> "batch.Pipeline[Sound | LongSound, Coded]":
     def load(item: Item) -> "Sound | LongSound":
-        with input_file(item.source) as path:
-            return transcoder.read(path, args.keep_channels)
+        with input_file(item.source) as source:
+            return transcoder.read(source, args.channel, allow_truncated=args.allow_truncated)
 
     def compute(sounds: Sequence["Sound | LongSound"]) -> Sequence[Coded]:
-        return transcoder.encode(sounds, args.num_quantizers, args.keep_channels)
+        return transcoder.encode(sounds, args.num_quantizers, args.channel)
 
     return batch.Pipeline(load, compute, save, lambda s: s.duration, transcoder.stopped.set)
 
 
 def _run_to_shards(args: argparse.Namespace) -> None:
     """Encode a corpus, one shard after the other; those that exist may be left as they are."""
-    if args.keep_channels or args.entropy:
-        raise ConfigError(f"--format {args.format} goes with neither --keep-channels nor --entropy")
+    if args.channel == "each" or args.entropy:
+        raise ConfigError(f"--format {args.format} goes with neither --channel each nor --entropy")
     files = [pair for given in args.inputs for pair in found(given, AUDIO_SUFFIXES)]
     if not files or len(dict(files)) < len(files):
         wrong = "an id comes twice" if files else f"no {' '.join(AUDIO_SUFFIXES)} file there"

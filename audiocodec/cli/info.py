@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from audiocodec.audio import AUDIO_SUFFIXES, audio_info
-from audiocodec.cli.arguments import add_model_argument, load_tables
+from audiocodec.cli.arguments import add_model_argument, add_truncated_argument, load_tables
 from audiocodec.cli.output import print_report
 from audiocodec.codes import CODE_SUFFIXES, packed_layout, read_codes
 from audiocodec.entropy.model import EntropyTables
@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a model's name or folder, a code file or an audio file (default: the shipped model)",
     )
     add_model_argument(parser)
+    add_truncated_argument(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -32,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
     elif path.suffix.lower() in CODE_SUFFIXES:
         report = _codes(path, load_tables(args.model))
     else:
-        report = _audio(path)
+        report = _audio(path, args.allow_truncated)
     print_report(report, args.json)
 
 
@@ -89,8 +90,8 @@ def _codes(path: Path, tables: EntropyTables | None) -> dict[str, Any]:
     return report
 
 
-def _audio(path: Path) -> dict[str, Any]:
-    info = audio_info(path)
+def _audio(path: Path, allow_truncated: bool) -> dict[str, Any]:
+    info = audio_info(path, allow_truncated=allow_truncated)
     duration = info.num_samples / info.sample_rate
     return {
         "audio": str(path),

@@ -4,6 +4,7 @@ Each crop draws from its own Philox stream, so it depends on no worker, no proce
 before it: training can stop and go on anywhere, on any number of machines, with the same data.
 """
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from audiocodec.audio import audio_info, read_waveform
+from audiocodec.audio import audio_info, read_audio
+from audiocodec.audio_blocks import AudioReader
 from audiocodec.data.data_dir import Utterance
 from audiocodec.data.faults import clipped_share, is_silent
 from audiocodec.errors import AudioError, ConfigError, DataError
@@ -19,7 +21,6 @@ from audiocodec.lengths import resampled_length
 
 _STREAM = 0  # training draws other numbers of the same seed from other streams
 _TRIES = 10  # crops drawn for one place before a silent one is accepted
-_BLOCK = 1 << 18  # samples read at once to see whether a whole file is silent
 _MARGIN = 256  # samples of the file read beyond a crop's ends, where the resampler's filter starts
 
 
@@ -155,12 +156,12 @@ class Crops:
         start = int(place * max(utterance.num_samples - needed + 1, 1))
         margin = 0 if rate == self.sample_rate else _MARGIN
         before = min(start, margin)
-        waveform = read_waveform(
+        waveform = read_audio(
             utterance.path,
             self.sample_rate,
             start=start - before,
             num_samples=before + needed + margin,
-        )
+        ).waveform
         first = before * self.sample_rate // rate
         return waveform[0, first : first + self.crop_samples]
 
@@ -188,9 +189,7 @@ class Crops:
 def _is_silent_file(utterance: Utterance) -> bool:
     """Reads no further than to the first sound."""
     try:
-        return all(
-            is_silent(read_waveform(utterance.path, start=start, num_samples=_BLOCK))
-            for start in range(0, utterance.num_samples, _BLOCK)
-        )
+        with contextlib.closing(AudioReader(utterance.path).blocks()) as blocks:
+            return all(is_silent(block) for block in blocks)
     except AudioError:  # its crops will tell; which are drawn must not depend on this look
         return False

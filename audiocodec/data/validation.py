@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from audiocodec.audio import audio_info, read_waveform
+from audiocodec.audio import read_audio
+from audiocodec.channels import ChannelChoice
 from audiocodec.data.data_dir import Utterance, write_data_dir
 from audiocodec.data.faults import clipped_share, is_silent
 from audiocodec.data.tables import UNKNOWN, Finding, Severity
@@ -59,13 +60,12 @@ def check_file(utterance: Utterance, folder: Path, sample_rate: int | None) -> C
         findings.append(Finding(severity, str(folder), utterance.id, problem, cure))
 
     try:
-        info = audio_info(utterance.path)
-        waveform = read_waveform(utterance.path, mono=False)
+        waveform, info, _ = read_audio(utterance.path, channel="each")
     except AudioError as error:
         find("error", str(error), "replace or drop the file")
         return Checked(utterance, b"", 0, 0, False, tuple(findings))
     decoded = waveform.shape[-1]
-    if utterance.num_samples not in (UNKNOWN, decoded, info.num_samples):
+    if utterance.num_samples not in (UNKNOWN, decoded):
         found = f"has {decoded} samples, utt2num_samples says {utterance.num_samples}"
         find("error", found, "the file is truncated or the table is old; use --fix")
     stated = utterance.sample_rate or sample_rate
@@ -78,6 +78,10 @@ def check_file(utterance: Utterance, folder: Path, sample_rate: int | None) -> C
     if clipped := clipped_share(waveform):
         found = f"is clipped: {clipped:.1%} of samples at full scale"
         find("warning", found, "prefer other takes")
+    mix = ChannelChoice("mix", info.num_channels, str(utterance.path))
+    mix(waveform.T)
+    if mix.fault:
+        find("warning", mix.fault, "extract the channel that is wanted")
     digest = hashlib.sha256(waveform.tobytes()).digest()
     return Checked(utterance, digest, decoded, info.sample_rate, silent, tuple(findings))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from audiocodec.audio import AudioInfo, audio_info, flac_bytes, read_waveform
+from audiocodec.audio import flac_bytes, read_audio
 from audiocodec.errors import AudioError
 from audiocodec.evaluation import figures
 from audiocodec.evaluation.metrics import ABOUT
@@ -92,11 +92,10 @@ def _sounds(identifier: str, systems: Sequence[System]) -> list[dict[str, Any]]:
         if not path:
             continue
         try:
-            info: AudioInfo = audio_info(path)
-            count = MAX_SECONDS * info.sample_rate
-            waveform = read_waveform(path, num_samples=count)[0]
+            waveform, info, _ = read_audio(path)
         except AudioError:  # moved or changed since it was scored
             continue
+        waveform = waveform[0, : MAX_SECONDS * info.sample_rate]
         picture = figures.spectrogram(waveform, info.sample_rate)
         sound = flac_bytes(waveform, info.sample_rate)
         sounds.append({"title": title, "sound": sound, "picture": picture})

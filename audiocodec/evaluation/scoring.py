@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from audiocodec.audio import audio_info, read_waveform, resample
+from audiocodec.audio import read_audio, resample
 from audiocodec.errors import AudioError, CodecError
 from audiocodec.evaluation.metrics import Metric, MetricFailure, select
 from audiocodec.evaluation.pairs import PairOfFiles
 from audiocodec.evaluation.pool import WorkerFailure, map_unordered
+from audiocodec.evaluation.signals import is_narrowband
 from audiocodec.journal import Journal, key_of
 
 Row = dict[str, Any]
@@ -70,6 +71,8 @@ def score_pair(pair: PairOfFiles, metrics: Metrics) -> Row:
         return row
     try:
         reference, degraded, rate, flags = _read(pair.reference, pair.degraded)
+        if "pesq_wb" in metrics and is_narrowband(reference, rate):
+            flags.append("reference holds nothing above 4 kHz: pesq_wb says little, see pesq_nb")
     except AudioError as error:
         return row | {"reason": str(error)}
     scores, reasons = score_signals(reference, degraded, rate, metrics)
@@ -97,14 +100,18 @@ def _by_reason(reasons: Mapping[str, str]) -> list[str]:
 
 
 def _read(reference: Path, degraded: Path) -> tuple[np.ndarray, np.ndarray, int, list[str]]:
-    infos = [audio_info(path) for path in (reference, degraded)]
-    signals = [read_waveform(path)[0] for path in (reference, degraded)]
+    audios = [read_audio(path) for path in (reference, degraded)]
+    infos = [audio.info for audio in audios]
+    signals = [audio.waveform[0] for audio in audios]
     rate, flags = infos[0].sample_rate, []
     if infos[1].sample_rate != rate:
         flags.append(f"degraded at {infos[1].sample_rate} Hz, resampled")
         signals[1] = resample(signals[1], infos[1].sample_rate, rate)
     if {info.num_channels for info in infos} != {1}:
         flags.append("channels averaged")
+    for side, audio in zip(("reference", "degraded"), audios, strict=True):
+        if audio.channel_fault:
+            flags.append(f"channels of the {side} cancel one another")
     return signals[0], signals[1], rate, flags
 
 

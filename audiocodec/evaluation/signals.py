@@ -9,6 +9,8 @@ from audiocodec.audio import resample
 MIN_SECONDS = 0.1  # of a pair: less says nothing about a codec
 MIN_SPEECH = 0.5  # seconds that PESQ and STOI need: they return sentinels for less
 SILENCE = 1e-4  # peak; -80 dBFS
+_NARROW = 4_200  # Hz; telephone speech ends below, with the slope of its filter
+_NOTHING = 1e-5  # share of the energy; recordings of a wide band have a hundred times as much
 
 
 class MetricFailure(ValueError):
@@ -61,3 +63,13 @@ def checked_pair(
         if np.ptp(signal) < SILENCE:  # nothing but an offset, which some metrics take away
             raise MetricFailure(f"{name} is constant")
     return Pair(cut[0], cut[1], sample_rate)
+
+
+def is_narrowband(signal: np.ndarray, sample_rate: int) -> bool:
+    """Whether a signal (time,) holds nothing above 4 kHz, whatever its sample rate could."""
+    if sample_rate <= 8_000:
+        return True
+    energies = np.abs(np.fft.rfft(signal.astype(np.float32))) ** 2
+    above = round(_NARROW / sample_rate * len(signal))
+    total = float(energies[1:].sum())  # without the offset
+    return total > 0 and float(energies[above:].sum()) < _NOTHING * total

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from audiocodec.audio import AudioInfo
 from audiocodec.audio_blocks import AudioReader, StreamResampler, write_blocks
+from audiocodec.channels import Channel
 from audiocodec.codes import Coded
 from audiocodec.containers.metadata import smallest_dtype
 from audiocodec.errors import CodecError
@@ -91,9 +92,9 @@ class LongSound:
         return self.info.num_samples / self.info.sample_rate
 
     def encode(
-        self, codec: Codec, num_quantizers: int | None = None, keep_channels: bool = False
+        self, codec: Codec, num_quantizers: int | None = None, channel: Channel = "mix"
     ) -> np.ndarray:
-        """Its codes (channels, num_quantizers, frames), one channel if they are mixed down.
+        """Its codes (channels, num_quantizers, frames); one channel unless `channel` is "each".
 
         Raises:
             AudioError: damaged, truncated, or with NaN or infinite samples.
@@ -102,15 +103,12 @@ class LongSound:
         num_samples = resampled_length(info.num_samples, info.sample_rate, codec.sample_rate)
         frames = -(-num_samples // codec.hop_length)
         # One array: many small ones, kept between large temporary ones, would fragment the heap.
-        shape = (
-            info.num_channels if keep_channels else 1,
-            codec.resolve_num_quantizers(num_quantizers),
-            frames,
-        )
+        channels = info.num_channels if channel == "each" else 1
+        shape = (channels, codec.resolve_num_quantizers(num_quantizers), frames)
         codes = np.empty(shape, dtype=smallest_dtype(codec.codebook_sizes))
         done = 0
-        blocks = self.reader.blocks(codec.sample_rate, mono=not keep_channels)
-        blocks = _unless(self.stopped, blocks)
+        read = self.reader.blocks(codec.sample_rate, channel=channel)
+        blocks = _unless(self.stopped, read)
         for part in encode_blocks(codec, blocks, num_quantizers):
             codes[..., done : done + part.shape[-1]] = part
             done += part.shape[-1]

@@ -1,5 +1,6 @@
 """Audio files to codes and back: any rate and channel count, exact lengths, several at once."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,14 +9,16 @@ from threading import Event
 import numpy as np
 import torch
 
-from audiocodec.audio import AudioInfo, audio_info, read_waveform, resample, write_waveform
+from audiocodec.audio import AudioInfo, resample, write_waveform
 from audiocodec.audio_blocks import AudioReader
+from audiocodec.channels import Channel
 from audiocodec.codes import Coded, CodesMetadata
 from audiocodec.containers.stream import StreamHeader
 from audiocodec.errors import CodeFileError
 from audiocodec.lengths import resampled_length
 from audiocodec.models.chunking import LongDecoded, LongSound
 from audiocodec.models.codec import Codec
+from audiocodec.soundfiles.sources import Source
 
 LONG_SECONDS = 60.0  # longer files are never held as a whole
 
@@ -60,23 +63,30 @@ class Transcoder:
         self.model_hash = codec.weight_hash
         self.stopped = Event()  # when set, what is under way with long files gives up
 
-    def read(self, path: str | Path, keep_channels: bool = False) -> Sound | LongSound:
-        """The sound of an audio file, down-mixed unless `keep_channels`; a long one is only opened.
+    def read(
+        self, source: Source, channel: Channel = "mix", *, allow_truncated: bool = False
+    ) -> Sound | LongSound:
+        """The sound of an audio file; a long one is only opened.
+
+        Args:
+            source, channel, allow_truncated: as of `audio.read_audio`.
 
         Raises:
-            AudioError: missing, unreadable, empty or not finite.
+            AudioError: missing, unreadable, truncated, empty or not finite.
         """
-        info = audio_info(path)
+        reader = AudioReader(source, allow_truncated=allow_truncated)
+        info = reader.info
         if info.num_samples > LONG_SECONDS * info.sample_rate and self.codec.encoder.causal:
-            return LongSound(AudioReader(path), self.stopped)
-        waveform = read_waveform(path, self.codec.sample_rate, mono=not keep_channels)
-        return Sound(waveform, info)
+            return LongSound(reader, self.stopped)
+        with contextlib.closing(reader):
+            blocks = list(reader.blocks(self.codec.sample_rate, channel=channel))
+        return Sound(np.concatenate(blocks, axis=1), info)
 
     def encode(
         self,
         sounds: Sequence[Sound | LongSound],
         num_quantizers: int | None = None,
-        keep_channels: bool = False,
+        channel: Channel = "mix",
     ) -> list[Coded]:
         """Codes of all sounds, the short ones in one batch; the same as one by one."""
         short = [sound for sound in sounds if isinstance(sound, Sound)]
@@ -86,9 +96,9 @@ class Transcoder:
             if isinstance(sound, Sound):
                 codes = next(batch)
             else:
-                codes = sound.encode(self.codec, num_quantizers, keep_channels)
+                codes = sound.encode(self.codec, num_quantizers, channel)
             metadata = self._describe(sound.info, codes.shape[1])
-            coded.append(Coded(codes if keep_channels else codes[0], metadata))
+            coded.append(Coded(codes if channel == "each" else codes[0], metadata))
         return coded
 
     def _encode_batch(

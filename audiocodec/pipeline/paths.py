@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from audiocodec.codes import Coded, read_codes, read_codes_from
 from audiocodec.data.data_dir import read_scp
@@ -113,16 +114,15 @@ def _refuse_collisions(items: Sequence[Item]) -> None:
 
 
 @contextlib.contextmanager
-def input_file(source: Path) -> Iterator[Path]:
-    """`source`, or a temporary copy of stdin if it is `-`: audio readers need to seek."""
+def input_file(source: Path) -> Iterator[Path | IO[bytes]]:
+    """`source`, or a nameless copy of stdin if it is `-`: audio readers need to seek."""
     if str(source) != STANDARD:
         yield source
         return
-    with tempfile.TemporaryDirectory(prefix="codec-") as folder:
-        path = Path(folder) / "stdin"
-        with open(path, "wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
-        yield path
+    with tempfile.TemporaryFile() as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+        file.flush()
+        yield file
 
 
 def input_codes(source: Path, tables: EntropyTables | None) -> Coded:

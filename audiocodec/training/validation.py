@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audiocodec.audio import read_waveform
+from audiocodec.audio import read_audio
 from audiocodec.data.data_dir import Utterance
 from audiocodec.errors import AudioError
 from audiocodec.evaluation.metrics import select, with_installed
@@ -60,7 +60,7 @@ class Validator:
 
     def _score(self, codec: Codec, index: int) -> Score:
         rate = self.sample_rate
-        reference = read_waveform(self.utterances[index].path, rate)[0][: MAX_SECONDS * rate]
+        reference = read_audio(self.utterances[index].path, rate).waveform[0, : MAX_SECONDS * rate]
         codes = codec.encode(reference)
         degraded = codec.decode(codes, num_samples=len(reference)).cpu().numpy()
         usage = UsageCounter(codec.codebook_sizes)

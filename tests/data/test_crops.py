@@ -119,7 +119,8 @@ def test_bad_files_are_named_once_whichever_reader_meets_them(workers, tmp_path,
         list(CropLoader(rows, PLAIN, **settings, workers=workers, reported=reported))
     lines = sorted(record.getMessage() for record in caplog.records)
     assert [line.split(";")[0].partition(" of ")[0] for line in lines] == [
-        f"broken is left out: {rows[-1].path}: not readable as audio: Format not recognised.",
+        f"broken is left out: {rows[-1].path}: not readable as audio: neither "
+        "libsndfile nor ffmpeg knows its format",
         f"clipped is clipped: {lines[1].split()[3]}",
         "silent is silent from beginning to end",
     ]

@@ -8,6 +8,7 @@ import torch
 
 from audiocodec import audio_blocks
 from audiocodec.audio import read_waveform, write_waveform
+from audiocodec.channels import Channel
 from audiocodec.errors import AudioError, ConfigError
 from audiocodec.models import chunking, transcoder
 from audiocodec.models.chunking import LongDecoded, LongSound, decode_blocks, encode_blocks
@@ -49,30 +50,30 @@ def test_blocks_of_any_size_are_the_whole(
     np.testing.assert_allclose(decoded, whole.numpy(), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("keep_channels", [False, True])
+@pytest.mark.parametrize("channel", ["mix", "each"])
 @pytest.mark.parametrize("rate", [24_000, 44_100, 8_000])
 @pytest.mark.usefixtures("everything_is_long")
 def test_a_long_file_is_coded_as_a_short_one(
-    rate: int, keep_channels: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rate: int, channel: Channel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_waveform(tmp_path / "x.flac", noise(2, 12_345), rate)
     coder = Transcoder(variant("lookahead"))
-    long = coder.read(tmp_path / "x.flac", keep_channels)
+    long = coder.read(tmp_path / "x.flac", channel)
     assert isinstance(long, LongSound)
-    (coded,) = coder.encode([long], keep_channels=keep_channels)
+    (coded,) = coder.encode([long], channel=channel)
     (decoded,) = coder.decode([coded])
     assert isinstance(decoded, LongDecoded)
     decoded.write(tmp_path / "long.wav")
 
     monkeypatch.setattr(transcoder, "LONG_SECONDS", 100.0)
-    short = coder.read(tmp_path / "x.flac", keep_channels)
-    (expected,) = coder.encode([short], keep_channels=keep_channels)
+    short = coder.read(tmp_path / "x.flac", channel)
+    (expected,) = coder.encode([short], channel=channel)
     np.testing.assert_array_equal(coded.codes, expected.codes)
     assert coded.metadata == expected.metadata
     (whole,) = coder.decode([expected])
     np.testing.assert_allclose(decoded.restored(), whole.restored(), rtol=0, atol=1e-5)
-    written = read_waveform(tmp_path / "long.wav", mono=False)
-    assert written.shape == (1 + keep_channels, 12_345)
+    written = read_waveform(tmp_path / "long.wav", channel="each")
+    assert written.shape == (1 + (channel == "each"), 12_345)
     np.testing.assert_allclose(written, np.clip(whole.restored(), -1, 1), atol=1.1 / 32_768)
 
 

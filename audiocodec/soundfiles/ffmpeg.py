@@ -1,0 +1,205 @@
+"""All other files, decoded by ffmpeg (PyAV) from their beginning to their end.
+
+So lengths, rates and the trimming of encoder delays are ffmpeg's by construction. Nothing is found
+by seeking: after a jump many decoders differ from what they give when they come along.
+"""
+
+import io
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audiocodec.errors import AudioError, one_line
+from audiocodec.soundfiles.base import CURE, AudioFile
+from audiocodec.soundfiles.hints import hint
+
+if TYPE_CHECKING:
+    import av
+
+log = logging.getLogger(__name__)
+
+# Playlists and the like, which would open other files, are not among them.
+DEMUXERS = (
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,caf,eac3,flac,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,"
+    "mp3,nistsphere,ogg,tta,w64,wav,wv"
+)
+# Those that state how much there should be; others are estimated from a bitrate.
+_STATING = {"ape", "asf", "caf", "matroska", "webm", "mov", "mp4", "tta", "wv"}
+_STATED_FRAMES = (b"Xing", b"Info", b"VBRI")  # of MP3
+_PRIMING = 4096  # samples that encoders add and decoders take away, which some headers count
+_BLOCK = 1 << 16
+
+
+class FfmpegFile(AudioFile):
+    """Any sound that ffmpeg can decode.
+
+    Args:
+        raw: the open file; it is closed with this one.
+        forgiven: a fault that was found already and is no error, "" if there is none yet; the log
+            tells of it or of the first that is found. None: every fault is an error.
+
+    Raises:
+        AudioError: ffmpeg knows no such format, or finds no sound in it.
+    """
+
+    def __init__(
+        self, raw: io.RawIOBase | io.BytesIO, name: str, head: bytes, forgiven: str | None = None
+    ) -> None:
+        self.name, self._raw, self._head, self._lenient = name, raw, head, forgiven is not None
+        self.num_samples: int | None = None
+        self._reported = False
+        self._open()
+        if forgiven:
+            self._report(forgiven)
+
+    def _open(self) -> None:
+        self._container, self._stream = _opened(self._raw, self.name, self._head)
+        self._formats = set(self._container.format.name.split(","))
+        self._position = 0
+        self._blocks = self._decode()
+        first = next(self._blocks, None)
+        if first is None:
+            raise AudioError(f"{self.name}: has no samples")
+        self._pending = first
+
+    def _decode(self) -> Iterator[np.ndarray]:
+        """Blocks (time, channels). What follows a fault may be all right, or may never come."""
+        shape: tuple[int, int] | None = None
+        done, fault = 0, ""
+        strict = bool(self._formats & {"mov", "matroska"})
+        for frame in _frames(self._container, self._stream, strict):
+            if isinstance(frame, str):
+                fault = frame if done else ""  # decoders of cut out sound start with trouble
+                continue
+            if fault:
+                self._report(f"damaged after sample {done}: {fault}")
+                fault = ""
+            found = (frame.sample_rate, frame.layout.nb_channels)
+            if shape is None:
+                shape = found
+                self._set_shape(*shape)
+            elif found != shape:
+                raise AudioError(
+                    f"{self.name}: changes from {shape[0]} Hz, {shape[1]} channels to {found[0]} "
+                    f"Hz, {found[1]} channels after sample {done}; convert or divide it"
+                )
+            yield _samples(frame)
+            done += frame.samples
+        if fault:
+            self._report(f"truncated or damaged after sample {done}: {fault}")
+        stated = self._stated()
+        if stated is not None and done < stated - _PRIMING:
+            self._report(f"truncated: {done} of {stated} samples")
+        self.num_samples = done
+
+    def _stated(self) -> int | None:
+        in_mp3 = "mp3" in self._formats and any(mark in self._head for mark in _STATED_FRAMES)
+        if not (self._formats & _STATING or in_mp3):
+            return None
+        if self._stream.duration is not None and self._stream.time_base is not None:
+            return int(self._stream.duration * self._stream.time_base * self.sample_rate)
+        if self._container.duration is not None:
+            return int(self._container.duration * self.sample_rate / 1_000_000)
+        return None
+
+    def _report(self, fault: str) -> None:
+        if not self._lenient:
+            raise AudioError(f"{self.name}: {fault}; {CURE}")
+        if not self._reported:
+            self._reported = True
+            log.warning("%s: %s; read as far as it goes", self.name, fault)
+
+    def read(self, count: int) -> np.ndarray:
+        """The next samples; see `AudioFile`."""
+        parts = [self._pending[:count]]
+        self._pending = self._pending[count:]
+        count -= len(parts[0])
+        while count > 0 and (block := next(self._blocks, None)) is not None:
+            parts.append(block[:count])
+            self._pending = block[count:]
+            count -= len(parts[-1])
+        samples = np.concatenate(parts)
+        self._position += len(samples)
+        return self._finite(samples, self._position - len(samples))
+
+    def part(self, start: int, count: int | None) -> np.ndarray:
+        """Some samples, from a file that was just opened; see `AudioFile`."""
+        parts = [self._pending[:0]]
+        position = 0
+        while len(block := self.read(_BLOCK)):
+            end = None if count is None else max(0, start + count - position)
+            parts.append(block[max(0, start - position) : end])
+            position += len(block)
+        return np.concatenate(parts)
+
+    def measure(self) -> int:
+        """How many samples there are, by decoding them."""
+        total = 0
+        while len(block := self.read(_BLOCK)):
+            total += len(block)
+        self._container.close()
+        self._open()
+        return total
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._container.close()
+        self._raw.close()
+
+
+def _opened(
+    raw: io.RawIOBase | io.BytesIO, name: str, head: bytes
+) -> "tuple[av.container.InputContainer, av.AudioStream]":
+    import av  # takes a while to load, and many need it for no file
+
+    raw.seek(0)
+    try:
+        container = av.open(
+            raw, mode="r", options={"format_whitelist": DEMUXERS}, metadata_errors="ignore"
+        )
+    except (av.FFmpegError, ValueError, OSError):
+        raise AudioError(f"{name}: not readable as audio: {hint(head)}") from None
+    stream = container.streams.best("audio")
+    if not isinstance(stream, av.AudioStream):
+        container.close()
+        raise AudioError(f"{name}: holds no sound, or one that ffmpeg cannot decode")
+    return container, stream
+
+
+def _frames(
+    container: "av.container.InputContainer", stream: "av.AudioStream", strict: bool
+) -> "Iterator[av.AudioFrame | str]":
+    """Decoded frames, and a word for each packet that could not be read or decoded.
+
+    Args:
+        strict: the container knows how large its packets are; others just end with a smaller one.
+    """
+    import av
+
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+            if packet is None:
+                return
+            if packet.is_corrupt and strict:
+                yield "a part of a packet is missing"
+            for frame in packet.decode():
+                if isinstance(frame, av.AudioFrame) and frame.samples:
+                    yield frame
+        except (av.FFmpegError, ValueError, OSError) as error:
+            yield one_line(error)
+
+
+def _samples(frame: "av.AudioFrame") -> np.ndarray:
+    """(time, channels) float32."""
+    array = frame.to_ndarray()
+    samples = array.T if frame.format.is_planar else array.reshape(frame.samples, -1)
+    if samples.dtype == np.uint8:
+        return (samples.astype(np.float32) - 128) / 128
+    if samples.dtype.kind == "i":
+        full_scale = 2.0 ** (8 * samples.dtype.itemsize - 1)
+        return (samples / full_scale).astype(np.float32)
+    return samples.astype(np.float32)

@@ -1,0 +1,199 @@
+"""What WAV, RF64, W64, AIFF, AU and SPHERE headers claim, held against the bytes that are there.
+
+Decoding is left to libraries; none of them says that a file was cut short, or that sound follows
+behind what its header counts. Layouts: RIFF (Microsoft, EBU Tech 3306), Sony Wave64, AIFF-C
+(Apple), Sun audio, NIST SPHERE.
+"""
+
+import re
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from audiocodec.soundfiles.sources import View
+
+_MAX_CHUNKS = 10_000
+_PCM, _FLOAT, _A_LAW, _MU_LAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
+_WAV_EXACT = {(_PCM, bits) for bits in (8, 16, 24, 32)}
+_WAV_EXACT |= {(_FLOAT, 32), (_FLOAT, 64), (_A_LAW, 8), (_MU_LAW, 8)}
+_AIFF_EXACT = {b"NONE", b"sowt", b"twos", b"fl32", b"FL32", b"fl64", b"FL64"}
+_AIFF_EXACT |= {b"alaw", b"ALAW", b"ulaw", b"ULAW"}
+_AU_EXACT = {1, 2, 3, 4, 5, 6, 7, 27}
+# What programs write as a length when they cannot come back to the header: ffmpeg, SoX, others.
+_PLACEHOLDERS = (
+    range(0x7F000000, 0x7F000100),
+    range(0x7FFFF000, 0x80000100),
+    range(0xFFFFF000, 0x100000000),
+    range(1 << 62, 1 << 64),
+)
+_BEGINNINGS = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"fLaC", b"OggS", b".snd", b"NIST")
+_TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICS")
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a header promises.
+
+    Attributes:
+        exact: libsndfile reads such files, finds any sample of them and knows how many there are.
+        fault: why what is there is not the whole recording, "" if it is.
+        num_samples: what libsndfile should find, None if there is nothing to compare with.
+    """
+
+    exact: bool = False
+    fault: str = ""
+    num_samples: int | None = None
+
+
+def survey(view: View) -> Survey:
+    """Look at the header of a file; one of another format is left to ffmpeg."""
+    parse = _PARSERS.get(view.head[:4])
+    if parse is None:
+        return Survey()
+    try:
+        return parse(view)
+    except struct.error:
+        return Survey(fault="truncated: it ends within its header")
+
+
+def _wav(view: View) -> Survey:
+    order = ">" if view.head[:4] == b"RIFX" else "<"
+    exact, long_length = False, None
+    for name, start, length in _chunks(view, 12, order):
+        if name == b"fmt ":
+            exact = _wav_is_exact(view, start, order)
+        elif name == b"ds64":
+            (long_length,) = struct.unpack("<8xQ", view.read(start, 16))
+        elif name == b"data":
+            if length == 0xFFFFFFFF and long_length is not None:
+                length = long_length
+            if view.head[:4] == b"BW64":  # unknown to libsndfile
+                exact = False
+            return _samples(view, exact, start, length, order)
+    return Survey(fault="truncated: it ends before its samples")
+
+
+def _wav_is_exact(view: View, start: int, order: str) -> bool:
+    coding, channels, _, _, block, bits = struct.unpack(order + "HHIIHH", view.read(start, 16))
+    if coding == _EXTENSIBLE:
+        (coding,) = struct.unpack(order + "H", view.read(start + 24, 2))
+    return (coding, bits) in _WAV_EXACT and block * 8 == channels * bits
+
+
+def _samples(view: View, exact: bool, start: int, length: int, order: str) -> Survey:
+    """The verdict on `length` bytes of samples that are claimed to lie at `start`."""
+    there = view.size - start
+    if length == there or (length > there and _is_placeholder(length)):
+        return Survey(exact)
+    if length > there:
+        return Survey(fault=f"truncated: {there} of {length} bytes of samples are there")
+    end = start + length
+    if length == 0 and not _is_chunk(view, end, order):
+        return Survey()  # never finished: all that follows is sound
+    names = []
+    for name, body, size in _chunks(view, end + _padding(view, end, order), order):
+        names.append(name)
+        end = body + size
+    if b"data" in names:
+        return Survey()
+    return Survey(exact, _leftover(view, end))
+
+
+def _chunks(view: View, start: int, order: str) -> Iterator[tuple[bytes, int, int]]:
+    """Name, position and claimed length of each chunk; ends where there is none."""
+    for _ in range(_MAX_CHUNKS):
+        if not _is_chunk(view, start, order):
+            return
+        name, length = struct.unpack(order + "4sI", view.read(start, 8))
+        yield name, start + 8, length
+        start += 8 + length
+        start += _padding(view, start, order)
+
+
+def _is_chunk(view: View, start: int, order: str) -> bool:
+    name = view.read(start, 8)
+    return len(name) == 8 and name[:4] not in _BEGINNINGS and all(32 <= c < 127 for c in name[:4])
+
+
+def _padding(view: View, end: int, order: str) -> int:
+    """Chunks begin at even positions, but not all programs know."""
+    return end % 2 and not _is_chunk(view, end, order)
+
+
+def _leftover(view: View, end: int) -> str:
+    """What is wrong with the bytes from `end` on; zeros and tags of music players are harmless."""
+    rest = view.read(end, 1 << 16)
+    if len(rest) <= 1 or not rest.strip(b"\0") or rest.lstrip(b"\0").startswith(_TAGS):
+        return ""
+    return f"{view.size - end} bytes behind its samples cannot be read"
+
+
+def _is_placeholder(length: int) -> bool:
+    return any(length in values for values in _PLACEHOLDERS)
+
+
+def _aiff(view: View) -> Survey:
+    exact, samples = False, None
+    for name, start, length in _chunks(view, 12, ">"):
+        if name == b"COMM":
+            coding = view.read(start + 18, 4) if view.read(8, 4) == b"AIFC" else b"NONE"
+            exact = coding in _AIFF_EXACT
+        elif name == b"SSND":
+            samples = start, length
+    if samples is None:
+        return Survey(fault="truncated: it ends before its samples")
+    return _samples(view, exact, *samples, ">")
+
+
+def _au(view: View) -> Survey:
+    start, length, coding = struct.unpack(">4xIII", view.read(0, 16))
+    there = view.size - start
+    if length > there and not _is_placeholder(length):
+        return Survey(fault=f"truncated: {max(0, there)} of {length} bytes of samples are there")
+    return Survey(coding in _AU_EXACT and length >= there)  # ffmpeg reads on behind the length
+
+
+def _sphere(view: View) -> Survey:
+    fields = dict(re.findall(rb"(?m)^(\w+) -\w+ ([^\s]+)", view.head))
+    try:
+        start = int(view.head[8:16])
+        names = (b"sample_count", b"channel_count", b"sample_n_bytes")
+        count, channels, width = (int(fields[name]) for name in names)
+    except (KeyError, ValueError):
+        return Survey()
+    coding = fields.get(b"sample_coding", b"pcm")
+    if coding not in (b"pcm", b"ulaw", b"mu-law", b"alaw"):  # compressed: ffmpeg will say
+        return Survey()
+    there, length = view.size - start, count * channels * width
+    if length > there:
+        return Survey(fault=f"truncated: {max(0, there)} of {length} bytes of samples are there")
+    return Survey(length == there)
+
+
+def _w64(view: View) -> Survey:
+    exact, position = False, 40
+    for _ in range(_MAX_CHUNKS):
+        name, length = struct.unpack("<4s12xQ", view.read(position, 24))
+        start, end = position + 24, position + length
+        if name == b"fmt ":
+            exact = _wav_is_exact(view, start, "<")
+        elif name == b"data" and length < 24:  # never finished
+            return Survey()
+        elif name == b"data" and end > view.size and not _is_placeholder(length):
+            there = view.size - start
+            return Survey(fault=f"truncated: {there} of {length - 24} bytes of samples are there")
+        elif name == b"data":
+            return Survey(exact)
+        if length < 24:
+            break
+        position = end + -length % 8
+    return Survey(fault="truncated: it ends before its samples")
+
+
+_PARSERS: dict[bytes, Callable[[View], Survey]] = {
+    **dict.fromkeys((b"RIFF", b"RIFX", b"RF64", b"BW64"), _wav),
+    b"FORM": _aiff,
+    b".snd": _au,
+    b"NIST": _sphere,
+    b"riff": _w64,
+}

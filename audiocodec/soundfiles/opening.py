@@ -1,0 +1,63 @@
+"""The one way to open sound: all that reads audio, whole, in blocks or in part, comes here.
+
+libsndfile reads what it can read exactly, ffmpeg all the rest. docs/formats.md has the table.
+"""
+
+import contextlib
+import io
+
+from audiocodec.errors import AudioError
+from audiocodec.soundfiles.base import CURE, AudioFile
+from audiocodec.soundfiles.ffmpeg import FfmpegFile
+from audiocodec.soundfiles.flac import stream_info
+from audiocodec.soundfiles.headers import survey
+from audiocodec.soundfiles.ogg import survey_pages
+from audiocodec.soundfiles.sndfile import SndFile
+from audiocodec.soundfiles.sources import Source, View, open_bytes, source_name, view
+
+# What commands take from a folder. A file that was named is opened whatever its suffix.
+AUDIO_SUFFIXES = (
+    *(".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".m4b", ".mp4", ".aac"),
+    *(".webm", ".mka", ".mkv", ".wma", ".aif", ".aiff", ".aifc", ".au", ".snd", ".sph", ".w64"),
+    *(".rf64", ".caf", ".amr", ".3gp", ".ac3", ".ape", ".tta", ".wv"),
+)
+
+
+def open_audio(source: Source, allow_truncated: bool = False) -> AudioFile:
+    """The open file, before its first sample.
+
+    Args:
+        source: a path, or a binary file that can seek.
+        allow_truncated: read a file that is not whole as far as it goes, and say so in the log.
+
+    Raises:
+        AudioError: missing, no audio, truncated, or with bytes that cannot be read.
+    """
+    name = source_name(source)
+    raw = open_bytes(source)
+    try:
+        return _opened(raw, name, view(raw, name), allow_truncated)
+    except BaseException:
+        raw.close()
+        raise
+
+
+def _opened(
+    raw: io.RawIOBase | io.BytesIO, name: str, look: View, allow_truncated: bool
+) -> AudioFile:
+    found = survey_pages(look) if look.head[:4] == b"OggS" else survey(look)
+    fault = found.fault
+    flac = stream_info(look.head)
+    if not fault and (found.exact or flac):
+        with contextlib.suppress(OSError, RuntimeError):  # then ffmpeg may know better
+            file = SndFile(raw, name, look, flac, found.num_samples)
+            if not allow_truncated:
+                return file
+            try:
+                file.measure()
+                return file
+            except AudioError as error:
+                fault = str(error)
+    if fault and not allow_truncated:
+        raise AudioError(f"{name}: {fault}; {CURE}")
+    return FfmpegFile(raw, name, look.head, fault if allow_truncated else None)

@@ -67,7 +67,7 @@ def check_file(utterance: Utterance, folder: Path, sample_rate: int | None) -> C
     decoded = waveform.shape[-1]
     if utterance.num_samples not in (UNKNOWN, decoded):
         found = f"has {decoded} samples, utt2num_samples says {utterance.num_samples}"
-        find("error", found, "the file is truncated or the table is old; use --fix")
+        find("error", found, "the table is old or of another file; use --fix")
     stated = utterance.sample_rate or sample_rate
     if stated is not None and info.sample_rate != stated:
         found = f"is at {info.sample_rate} Hz, {stated} expected"

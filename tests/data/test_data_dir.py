@@ -107,8 +107,8 @@ def test_validation_names_every_trouble_of_the_audio_and_repairs_a_copy(tmp_path
         "twin": "same audio as good0",
         "rate": "at 8000 Hz, 16000 expected",
         "length": "has 8000 samples, utt2num_samples says 123",
-        "broken": "not readable",
-        "cut": "has 5000 samples, utt2num_samples says 8000",
+        "broken": "truncated",
+        "cut": "truncated: 10000 of 16000 bytes",
         "nan": "NaN",
     }
     assert problems.keys() == expected.keys()
@@ -117,7 +117,7 @@ def test_validation_names_every_trouble_of_the_audio_and_repairs_a_copy(tmp_path
 
     assert validate(capsys, tmp_path / "train", "--fix", tmp_path / "fixed")[0] == 0
     repaired = {row.id: row for row in read_data_dir(tmp_path / "fixed/train")}
-    dropped = {"silent", "missing", "broken", "nan"}
+    dropped = {"silent", "missing", "broken", "cut", "nan"}
     assert repaired.keys() == {row.id for row in rows} - dropped
     assert repaired["rate"].sample_rate == RATE and repaired["length"].num_samples == RATE
     assert before == {path: path.read_bytes() for path in before}

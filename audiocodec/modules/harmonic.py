@@ -2,7 +2,7 @@
 
 Low frequencies are MDCT coefficients, as in `MdctHead`. Above, a decoder cannot know phases, and a
 network that predicts coefficients there settles on steady tones: a buzz. This head gives it two
-excitations to shape instead, both flat, and only a smooth envelope for each:
+flat excitations to mix instead, under a smooth envelope:
 
 - harmonics of the voice: a memoryless nonlinearity makes every multiple of the pitch, in phase, of
   the low band, as high-frequency regeneration does (Makhoul and Berouti 1979);
@@ -26,6 +26,7 @@ _TABLE_FRAMES = 256  # of noise before it repeats: 3.4 s at 75 frames/s
 _TABLE_SEED = 1979
 _SMOOTHED = 9  # coefficients over which an excitation is made flat
 _QUIET = 1e-9  # power of a coefficient below which an excitation is left to fade, -90 dB
+_INITIAL_SHARE = 1.0  # logit of the share of harmonics: most of it
 _KNEE = 2.5  # of the knots' distances: constant below this multiple of `start`, then proportional
 
 
@@ -36,7 +37,8 @@ class HarmonicHeadConfig:
     direct: int = 48  # predicted one by one
     source: int = 32  # of these, the ones that harmonics are made of
     start: int = 27  # the first that is excited
-    knots: int = 36  # of the envelope of each excitation
+    knots: int = 36  # of the envelope
+    bands: int = 8  # knots of the share of harmonics
     initial_log_magnitude: float = -5.0
 
     def __post_init__(self) -> None:
@@ -49,8 +51,9 @@ class HarmonicHeadConfig:
                 f"head.start is {self.start}; give 1 to head.direct ({self.direct}), "
                 "or nothing makes the frequencies between"
             )
-        if self.knots < 2:
-            raise ConfigError(f"head.knots is {self.knots}; give 2 or more")
+        for name in ("knots", "bands"):
+            if getattr(self, name) < 2:
+                raise ConfigError(f"head.{name} is {getattr(self, name)}; give 2 or more")
 
 
 class HarmonicHead(nn.Module):
@@ -66,7 +69,8 @@ class HarmonicHead(nn.Module):
     stochastic = True
     basis: Tensor
     analysis: Tensor
-    interpolation: Tensor
+    envelope: Tensor
+    share: Tensor
     table: Tensor
 
     def __init__(self, config: HarmonicHeadConfig, channels: int, hop_length: int) -> None:
@@ -79,10 +83,12 @@ class HarmonicHead(nn.Module):
         self.config, self.hop_length = config, hop_length
         excited = hop_length - config.start
         self.sizes = (config.direct, excited, excited)
-        self.project = nn.Linear(channels, 2 * (config.direct + config.knots))
+        self.project = nn.Linear(channels, 2 * config.direct + config.knots + config.bands)
         with torch.no_grad():
-            self.project.bias[: config.direct].fill_(config.initial_log_magnitude)
-            self.project.bias[2 * config.direct :].fill_(config.initial_log_magnitude)
+            magnitude, _, envelope, share = self.project.bias.split(self._outputs)
+            magnitude.fill_(config.initial_log_magnitude)
+            envelope.fill_(config.initial_log_magnitude)
+            share.fill_(_INITIAL_SHARE)
         basis = mdct_basis(hop_length)
         both = torch.cat(
             [basis[config.start :], lapped_basis(hop_length, torch.sin)[config.start :]]
@@ -90,13 +96,19 @@ class HarmonicHead(nn.Module):
         for name, values in {
             "basis": basis,
             "analysis": both.t().contiguous(),
-            "interpolation": _interpolation(config.start, hop_length, config.knots),
+            "envelope": _interpolation(config.start, hop_length, config.knots),
+            "share": _interpolation(config.start, hop_length, config.bands),
             "table": _noise_table(excited),
         }.items():
             self.register_buffer(name, values, persistent=False)
         # Each remembers a past of its own in the state of a stream.
         self.low_sum, self.low_past, self.waiting = nn.Identity(), nn.Identity(), nn.Identity()
         self.position = nn.Identity()
+
+    @property
+    def _outputs(self) -> list[int]:
+        config = self.config
+        return [config.direct, config.direct, config.knots, config.bands]
 
     def forward(self, features: Tensor, state: StreamState | None = None) -> Tensor:
         """(batch, frames, channels) -> (batch, frames * hop_length)."""
@@ -113,17 +125,14 @@ class HarmonicHead(nn.Module):
             return overlap_add(self, self._segments(spectrum), state).flatten(1)
 
     def _parts(self, projected: Tensor) -> Tensor:
-        """Direct coefficients and the envelopes of both excitations, (batch, frames, ...)."""
-        config = self.config
-        log_magnitude, phase, voiced, unvoiced = projected.split(
-            [config.direct, config.direct, config.knots, config.knots], dim=-1
-        )
+        """Direct coefficients and gains of both excitations, (batch, frames, sum of sizes)."""
+        log_magnitude, phase, envelope, share = projected.split(self._outputs, dim=-1)
         direct = log_magnitude.clamp(max=MAX_LOG_MAGNITUDE).exp() * phase.cos()
-        envelopes = [
-            (knots @ self.interpolation).clamp(max=MAX_LOG_MAGNITUDE).exp()
-            for knots in (voiced, unvoiced)
-        ]
-        return torch.cat([direct, *envelopes], dim=-1)
+        gain = (envelope @ self.envelope).clamp(max=MAX_LOG_MAGNITUDE).exp()
+        logit = share @ self.share
+        return torch.cat(
+            [direct, gain * logit.sigmoid().sqrt(), gain * (-logit).sigmoid().sqrt()], -1
+        )
 
     def _segments(self, coefficients: Tensor) -> Tensor:
         basis = self.basis[: coefficients.shape[-1]]

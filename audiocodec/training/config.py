@@ -9,6 +9,7 @@ from audiocodec.discriminators import DISCRIMINATORS
 from audiocodec.discriminators.ms_stft import MultiScaleStftConfig
 from audiocodec.errors import ConfigError
 from audiocodec.losses.balancer import BalancerConfig
+from audiocodec.losses.harmonic import HarmonicDistanceConfig
 from audiocodec.losses.spectral import MultiResolutionMelConfig, MultiResolutionStftConfig
 from audiocodec.models.config import CodecConfig
 from audiocodec.training.guard import GuardConfig
@@ -18,7 +19,7 @@ Best = Literal["sound", "quality", "mel", "pesq", "stoi"]
 
 _POSITIVE: tuple[str, ...] = ("steps", "batch_size", "accumulation", "keep_checkpoints")
 _POSITIVE += ("log_every", "save_every", "validate_every")
-RECONSTRUCTION_TERMS = ("mel", "stft", "fine", "waveform")
+RECONSTRUCTION_TERMS = ("mel", "stft", "harmonic", "waveform")
 VALIDATION_METRICS = ("pesq_wb", "stoi", "harmonic_correlation", "tonal_lines")
 WAVEFORM_TERMS = (*RECONSTRUCTION_TERMS, "adversarial", "feature_matching")
 
@@ -29,16 +30,14 @@ class LossConfig:
 
     mel: float = 5.0
     stft: float = 1.0
-    fine: float = 0.0  # spectra of another configuration, e.g. magnitudes that show harmonics
+    harmonic: float = 0.0
     waveform: float = 5.0
     quantizer: float = 1.0
     adversarial: float = 1.0
     feature_matching: float = 2.0
     mel_settings: MultiResolutionMelConfig = MultiResolutionMelConfig()
     stft_settings: MultiResolutionStftConfig = MultiResolutionStftConfig()
-    fine_settings: MultiResolutionStftConfig = MultiResolutionStftConfig(
-        windows=(2048, 1024), complex=0.0, log_magnitude=1.0
-    )
+    harmonic_settings: HarmonicDistanceConfig = HarmonicDistanceConfig()
     draws: int = 1  # 2: reconstruction terms are energy distances, for heads that make noise
     balancer: BalancerConfig | None = None  # {}: weights but the quantizer's are shares of gradient
 

@@ -5,7 +5,11 @@ import math
 import pytest
 import torch
 
-from audiocodec.losses.distance import energy_distance, mean_absolute
+from audiocodec.losses.distance import (
+    energy_distance,
+    mean_absolute,
+    squared_energy_distance,
+)
 
 
 def test_one_draw_is_the_mean_absolute_difference() -> None:
@@ -31,3 +35,13 @@ def test_the_gradient_pulls_to_the_real_and_pushes_draws_apart() -> None:
     energy_distance(fake, real).backward()
     # of the mean over two rows: towards 0 for both, and away from the other
     assert fake.grad.flatten().tolist() == [1.0, 0.0]
+
+
+def test_squares_of_two_draws_see_the_mean_of_the_fakes_only() -> None:
+    generator = torch.Generator().manual_seed(0)
+    real = torch.randn(1, 200_000, generator=generator)
+    noise = torch.randn(2, 200_000, generator=generator)
+    for share in (0.0, 0.5, 1.0):
+        found = float(squared_energy_distance(share * real + noise, real))
+        assert found == pytest.approx((1 - share) ** 2, abs=2e-2)
+    assert float(squared_energy_distance(real, real)) == 0.0

@@ -21,8 +21,8 @@ class Given(nn.Module):
         return features
 
 
-def head_and_features(voiced: float, unvoiced: float) -> tuple[HarmonicHead, Tensor]:
-    """A head with a 150 Hz voice as its low band and constant envelopes (log gains) above."""
+def head_and_features(gain: float, share: float) -> tuple[HarmonicHead, Tensor]:
+    """A head with a 150 Hz voice as its low band and constant log gain and logit above."""
     config = HarmonicHeadConfig(direct=27, source=27, start=27)
     head = HarmonicHead(config, 8, HOP).eval()
     head.project = Given()
@@ -31,7 +31,10 @@ def head_and_features(voiced: float, unvoiced: float) -> tuple[HarmonicHead, Ten
     coefficients = voice.unfold(0, 2 * HOP, HOP) @ mdct_basis(HOP)[:27].T
     magnitude = coefficients.abs().clamp_min(1e-12).log()
     phase = torch.where(coefficients < 0, math.pi, 0.0)
-    envelopes = [torch.full((FRAMES, config.knots), gain) for gain in (voiced, unvoiced)]
+    envelopes = [
+        torch.full((FRAMES, config.knots), gain),
+        torch.full((FRAMES, config.bands), share),
+    ]
     return head, torch.cat([magnitude, phase, *envelopes], dim=-1).unsqueeze(0)
 
 
@@ -42,7 +45,7 @@ def spectrum(waveform: Tensor) -> Tensor:
 
 
 def test_harmonics_of_the_low_band_continue_above_it() -> None:
-    head, features = head_and_features(voiced=-5.0, unvoiced=-30.0)
+    head, features = head_and_features(gain=-5.0, share=30.0)
     power = spectrum(head(features))  # 1 Hz a bin
     for harmonic in range(1500, 9000, 150):
         peak = power[harmonic - 3 : harmonic + 4].sum()
@@ -50,7 +53,7 @@ def test_harmonics_of_the_low_band_continue_above_it() -> None:
 
 
 def test_noise_is_flat_and_of_the_level_asked_for() -> None:
-    head, features = head_and_features(voiced=-30.0, unvoiced=-4.0)
+    head, features = head_and_features(gain=-4.0, share=-30.0)
     power = spectrum(head(features))
     bands = torch.stack([power[low : low + 1000].mean() for low in range(1500, 11_000, 1000)])
     level = 10 * (bands.log10() - bands.mean().log10())
@@ -62,7 +65,7 @@ def test_noise_is_flat_and_of_the_level_asked_for() -> None:
 
 
 def test_rows_hear_other_noise_in_training_only() -> None:
-    head, features = head_and_features(voiced=-30.0, unvoiced=-4.0)
+    head, features = head_and_features(gain=-4.0, share=-30.0)
     two = features.repeat(2, 1, 1)
     first, second = head(two)
     assert torch.equal(first, second)
@@ -72,7 +75,7 @@ def test_rows_hear_other_noise_in_training_only() -> None:
 
 
 def test_streams_that_start_at_other_times_may_share_a_batch() -> None:
-    head, features = head_and_features(voiced=-5.0, unvoiced=-4.0)
+    head, features = head_and_features(gain=-4.0, share=0.0)
     whole = head(features)
     early, late = StreamState(), StreamState()
     head(features[:, :300], early)
@@ -83,7 +86,7 @@ def test_streams_that_start_at_other_times_may_share_a_batch() -> None:
     torch.testing.assert_close(head(features[:, 5:9], late_alone), whole[:, 5 * HOP : 9 * HOP])
 
 
-@pytest.mark.parametrize("options", [{"source": 60}, {"start": 60}, {"knots": 1}])
+@pytest.mark.parametrize("options", [{"source": 60}, {"start": 60}, {"knots": 1}, {"bands": 1}])
 def test_ranges_that_leave_a_gap_are_refused(options: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match=f"head.{next(iter(options))}"):
         HarmonicHeadConfig(**options)

@@ -25,7 +25,7 @@ SMALL: dict[tuple[str, str], dict[str, Any]] = {
     ("decoder", "simvq_paper"): {"channels": 8, "groups": 4, "blocks": 2, "n_fft": 32},
     ("decoder", "convnext"): {"channels": 8, "blocks": 2, "lookahead": 1},
     ("decoder", "seanet"): SEANET,
-    ("head", "harmonic"): {"direct": 4, "source": 3, "start": 2, "knots": 3},
+    ("head", "harmonic"): {"direct": 4, "source": 3, "start": 2, "knots": 3, "bands": 2},
     ("head", "istft"): {"n_fft": 32, "delay": 2},
 }
 

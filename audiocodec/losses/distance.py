@@ -13,12 +13,13 @@ def mean_absolute(fake: Tensor, real: Tensor) -> Tensor:
     return result
 
 
-def energy_distance(fake: Tensor, real: Tensor) -> Tensor:
-    """Mean |fake - real|, less half of mean |fake - fake'| for two draws of each fake.
+def energy_distance(fake: Tensor, real: Tensor, repulsion: float = 1.0) -> Tensor:
+    """Mean |fake - real|, less half of `repulsion` times mean |fake - fake'| for two draws.
 
-    With two draws this is half the generalized energy distance (Gritsenko et al. 2020,
-    arXiv:2008.01160), which is smallest when fakes are distributed as the real: noise is then not
-    punished for being other noise. Without the second term a constant level would be best.
+    With two draws and a repulsion of 1 this is half the generalized energy distance (Gritsenko et
+    al. 2020, arXiv:2008.01160), which is smallest when fakes are distributed as the real: noise is
+    then not punished for being other noise. Without repulsion a constant level would be best; for
+    Gaussians that is so up to a repulsion of 2 - sqrt(2).
 
     Args:
         fake: (batch, ...), or (2 * batch, ...) with the rows of the first draw first.
@@ -28,9 +29,9 @@ def energy_distance(fake: Tensor, real: Tensor) -> Tensor:
     if fake.shape[0] == batch:
         return mean_absolute(fake, real)
     attraction = mean_absolute(fake, torch.cat([real, real]))
-    repulsion = mean_absolute(fake, fake.roll(batch, 0))
+    between = repulsion * mean_absolute(fake, fake.roll(batch, 0))
     # Half of it is the value; its one-sided gradient is already half of the whole.
-    return attraction - repulsion + repulsion.detach() / 2
+    return attraction - between + between.detach() / 2
 
 
 def squared_energy_distance(fake: Tensor, real: Tensor) -> Tensor:

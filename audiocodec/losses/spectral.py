@@ -31,6 +31,7 @@ class MultiResolutionMelConfig:
     unit_area: bool = False  # filters of area 1 instead of height 1
     linear: float = 0.0  # weight of the distance without logarithm, beside 1 for the one with
     pad_mode: PadMode = "constant"
+    repulsion: float = 1.0  # of two draws, see `energy_distance`; less prefers a steady level
 
     def __post_init__(self) -> None:
         if len(self.windows) != len(self.n_mels):
@@ -81,9 +82,11 @@ class MultiResolutionMel(nn.Module):
 
     def _distance(self, real: Tensor, fake: Tensor) -> Tensor:
         floor = self.config.floor
-        distance = energy_distance(fake.clamp_min(floor).log(), real.clamp_min(floor).log())
+        repulsion = self.config.repulsion
+        log_fake, log_real = (values.clamp_min(floor).log() for values in (fake, real))
+        distance = energy_distance(log_fake, log_real, repulsion)
         if self.config.linear:
-            distance = distance + self.config.linear * energy_distance(fake, real)
+            distance = distance + self.config.linear * energy_distance(fake, real, repulsion)
         return distance
 
     def _mel(self, waveform: Tensor, index: int) -> Tensor:

@@ -45,3 +45,13 @@ def test_squares_of_two_draws_see_the_mean_of_the_fakes_only() -> None:
         found = float(squared_energy_distance(share * real + noise, real))
         assert found == pytest.approx((1 - share) ** 2, abs=2e-2)
     assert float(squared_energy_distance(real, real)) == 0.0
+
+
+def test_a_weak_repulsion_prefers_the_steady() -> None:
+    generator = torch.Generator().manual_seed(0)
+    real = torch.randn(1, 200_000, generator=generator)
+    noise = torch.randn(2, 200_000, generator=generator)
+    limit = 2 - math.sqrt(2)
+    for repulsion, steady_is_better in ((limit - 0.1, True), (limit + 0.1, False)):
+        steady, noisy = (energy_distance(s * noise, real, repulsion) for s in (0.0, 1.0))
+        assert bool(steady < noisy) == steady_is_better

@@ -15,6 +15,7 @@ threads=2                     # of the training; 1 beside other work
 config=conf/speech_24k.yaml   # of the experiment
 exp=exp/speech_24k            # folder of the experiment
 num_quantizers="1 2 4 8"      # stages to score: a row of the card each
+metrics=default,dnsmos,voicing_f1_pyin,f0_rmse_pyin  # the last two take the longest
 parse_options "$@"
 [[ -n $corpus && -n $dev ]] || stop "say where the speech is with --corpus DIR and --dev DIR"
 corpus=$(given "$corpus") dev=$(given "$dev")
@@ -42,10 +43,10 @@ if run_stage 4 "entropy tables from its codes of the training speech" "$exp/code
   codec fit-entropy "$exp/codes/train" --model "$exp/release/speech_24k"
 fi
 
-if run_stage 5 "score it on speech it never saw" "$exp/results" "$num_quantizers" "$dev"; then
+if run_stage 5 "score it on speech it never saw" "$exp/results" "$num_quantizers" "$dev" "$metrics"; then
   model=$exp/release/speech_24k
   for n in $num_quantizers; do
-    codec evaluate --data "$dev" --model "$model" --num-quantizers "$n" \
+    codec evaluate --data "$dev" --model "$model" --num-quantizers "$n" --metrics "$metrics" \
       --output "$exp/results/$n" --jobs "$nj" >/dev/null ||
       [[ $? -eq 3 ]] # some could not be scored, which the card counts
   done

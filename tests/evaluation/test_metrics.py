@@ -16,7 +16,12 @@ from audiocodec.evaluation.metrics import (
 from audiocodec.evaluation.scoring import score_signals
 
 RATE = 24_000
-PITCH = ("f0_rmse", "voicing_f1")  # take seconds for a second of audio
+PITCH = (
+    "f0_rmse",
+    "voicing_f1",
+    "f0_rmse_pyin",
+    "voicing_f1_pyin",
+)  # take seconds for a second of audio
 FAST = [name for name in METRICS if name not in PITCH]
 EVERY = [*FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in PITCH)]
 INVARIANT = ("pesq_wb", "pesq_nb", "stoi", "si_sdr", "harmonic_correlation")
@@ -40,7 +45,7 @@ def tone(frequency: float, seconds: float = 1.0, amplitude: float = 0.5) -> np.n
 @pytest.mark.parametrize("name", EVERY)
 def test_identical_signals_get_the_best_score(name, speech):
     best = {"pesq_wb": 4.6439, "pesq_nb": 4.5486, "stoi": 1, "estoi": 1, "si_sdr": 100, "snr": 100}
-    expected = best | {"voicing_f1": 1, "harmonic_correlation": 1}
+    expected = best | {"voicing_f1": 1, "voicing_f1_pyin": 1, "harmonic_correlation": 1}
     assert score(name, speech, speech) == pytest.approx(expected.get(name, 0), abs=1e-3)
 
 

@@ -5,6 +5,7 @@ Signals are (time,) arrays of one rate; metrics raise `MetricFailure` where they
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from audiocodec.evaluation.metrics.learned import (
     installed_dnsmos,
 )
 from audiocodec.evaluation.metrics.pesq import pesq_nb, pesq_wb
-from audiocodec.evaluation.metrics.pitch import f0_rmse_cents, voicing_f1
+from audiocodec.evaluation.metrics.pitch import PYIN, f0_rmse_cents, voicing_f1
 from audiocodec.evaluation.metrics.spectral import (
     log_spectral_distance,
     mel_cepstral_distortion,
@@ -79,6 +80,8 @@ METRICS: dict[str, Metric] = {
     "mcd": Metric(mel_cepstral_distortion, -1, "dB"),
     "f0_rmse": Metric(f0_rmse_cents, -1, "cent"),
     "voicing_f1": Metric(voicing_f1, +1),
+    "f0_rmse_pyin": Metric(partial(f0_rmse_cents, library=PYIN), -1, "cent"),
+    "voicing_f1_pyin": Metric(partial(voicing_f1, library=PYIN), +1),
     "delay": Metric(delay_ms, 0, "ms"),
     "gain": Metric(gain_db, 0, "dB"),
     "clipping": Metric(clipping_share, -1),

@@ -55,7 +55,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 RATES = {"6 kbit/s": 1.0, "3 kbit/s": 0.5}  # and the share of the stages that makes them
-COLUMNS = ("mel_distance", "pesq_wb", "stoi")
+COLUMNS = ("mel_distance", "pesq_wb", "stoi", "dnsmos", "harmonic_correlation", "tonal_lines")
 
 
 def main() -> None:
@@ -108,8 +108,8 @@ def score(folder: Path, checkpoint: Path, part: float, valid: Path) -> dict[str,
         "--output", str(folder / f"scores_{stages}"), "--jobs", "1", "--threads", "1", "--json",
     ]  # fmt: skip
     summary = json.loads(subprocess.run(evaluate, stdout=subprocess.PIPE, check=False).stdout)
-    means: dict[str, Any] = {name: summary["metrics"][name]["mean"] for name in COLUMNS}
-    return means
+    scored = summary["metrics"]
+    return {name: scored[name]["mean"] if name in scored else None for name in COLUMNS}
 
 
 if __name__ == "__main__":

@@ -10,14 +10,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-TITLES = {"mel_distance": "mel", "pesq_wb": "PESQ-wb", "stoi": "STOI"}  # others by their names
+TITLES = {
+    "mel_distance": "mel",
+    "pesq_wb": "PESQ-wb",
+    "stoi": "STOI",
+    "dnsmos": "DNSMOS",
+    "harmonic_correlation": "harmonics",
+    "tonal_lines": "lines (dB)",
+}  # others by their names
 PAGE = """# Ablations of the shipped model
 
 What each choice in `{config}` is worth after {seconds} s of training on one thread ({processor},
 torch {torch}; `egs/speech/local/ablation.py`, commit {commit}). Every row trains from scratch with
-one thing changed. Scores are means over the validation utterances: a lower mel distance is better,
-higher PESQ and STOI are better. Rows differ in steps because their steps differ in cost and because
-the machine had other work; differences of a few hundredths mean nothing.
+one thing changed. Scores are means over the validation utterances: a lower mel distance and fewer
+dB of lines are better, and so is more of everything else. Rows differ in steps because their steps
+differ in cost and because the machine had other work; differences of a few hundredths mean nothing.
 
 {scores}
 

@@ -15,7 +15,7 @@ LAYERS = [  # bottom first
         *("registry", "channels", "files", "logs", "environment", "extras", "journal", "lengths"),
         "processes",
     },
-    {"config", "entropy", "soundfiles"},
+    {"config", "entropy", "signatures", "soundfiles"},
     {"containers"},
     {"audio", "codes", "features"},
     {"audio_blocks"},

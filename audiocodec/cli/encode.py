@@ -13,10 +13,18 @@ from audiocodec.cli.shard import shards_of
 from audiocodec.codes import CODE_SUFFIXES, Coded, write_codes
 from audiocodec.containers.metadata import smallest_dtype
 from audiocodec.containers.shards import FORMATS, Row, describe, writer
-from audiocodec.data.data_dir import read_table
-from audiocodec.errors import ConfigError
+from audiocodec.data.lists import read_table
+from audiocodec.errors import ConfigError, DataError
 from audiocodec.pipeline import batch
-from audiocodec.pipeline.paths import STANDARD, Item, found, input_file, output_file, plan
+from audiocodec.pipeline.paths import (
+    STANDARD,
+    Item,
+    entries,
+    input_file,
+    item_of,
+    output_file,
+    plan,
+)
 from audiocodec.pipeline.progress import Progress
 
 if TYPE_CHECKING:
@@ -45,6 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_shard_arguments(parser)
     arguments.add_entropy_argument(parser)
     arguments.add_sound_arguments(parser)
+    parser.add_argument(
+        "--run-commands",
+        action="store_true",
+        help="run the entries of a list that are shell commands ('... |'); if you trust it",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -88,8 +101,15 @@ def _pipeline(
     args: argparse.Namespace, transcoder: "Transcoder", save: Callable[[Item, Coded], None]
 ) -> "batch.Pipeline[Sound | LongSound, Coded]":
     def load(item: Item) -> "Sound | LongSound":
-        with input_file(item.source) as source:
-            return transcoder.read(source, args.channel, allow_truncated=args.allow_truncated)
+        if item.command and not args.run_commands:
+            raise DataError(
+                f"{item.name}: is a command, which is not run ({item.command}); give "
+                "--run-commands if you trust the list"
+            )
+        with input_file(item, transcoder.stopped) as source:
+            return transcoder.read(
+                source, args.channel, span=item.span, allow_truncated=args.allow_truncated
+            )
 
     def compute(sounds: Sequence["Sound | LongSound"]) -> Sequence[Coded]:
         return transcoder.encode(sounds, args.num_quantizers, args.channel)
@@ -101,7 +121,7 @@ def _run_to_shards(args: argparse.Namespace) -> None:
     """Encode a corpus, one shard after the other; those that exist may be left as they are."""
     if args.channel == "each" or args.entropy:
         raise ConfigError(f"--format {args.format} goes with neither --channel each nor --entropy")
-    files = [pair for given in args.inputs for pair in found(given, AUDIO_SUFFIXES)]
+    files = [pair for given in args.inputs for pair in entries(given, AUDIO_SUFFIXES)]
     if not files or len(dict(files)) < len(files):
         wrong = "an id comes twice" if files else f"no {' '.join(AUDIO_SUFFIXES)} file there"
         raise ConfigError(f"{', '.join(args.inputs)}: {wrong}")
@@ -109,7 +129,7 @@ def _run_to_shards(args: argparse.Namespace) -> None:
     suffix, write = writer(args.format)
     parts, targets = shards_of(files, args, suffix)
     shards = [
-        [Item(name, source, target) for name, source in part]
+        [item_of(name, entry, target) for name, entry in part]
         for part, target in zip(parts, targets, strict=True)
     ]
     left = [not (args.skip_existing and target.exists()) for target in targets]

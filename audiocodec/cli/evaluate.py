@@ -129,7 +129,7 @@ def _reconstruct(args: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
             if pair.problem or pair.reference is None:
                 continue  # scoring will say so
             try:
-                trip.write(pair.id, pair.reference)
+                trip.write(pair.id, pair.reference, pair.reference_span)
             except AudioError as error:  # scoring will find no degraded file
                 print(f"codec: error: {error}", file=sys.stderr)
         return args.output / "wav", trip.facts()

@@ -12,7 +12,7 @@ from audiocodec.cli.arguments import (
 )
 from audiocodec.codes import CODE_SUFFIXES, CodesMetadata, read_codes
 from audiocodec.containers.shards import FORMATS, Row, describe, writer
-from audiocodec.data.data_dir import read_table
+from audiocodec.data.lists import read_table
 from audiocodec.entropy.model import EntropyTables
 from audiocodec.errors import CodecError, CodeFileError, ConfigError
 from audiocodec.pipeline.paths import Item, found

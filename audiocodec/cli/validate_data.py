@@ -19,6 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fix", type=Path, metavar="OUT", help="write repaired copies of the tables to OUT/<name>"
     )
+    parser.add_argument(
+        "--run-commands",
+        action="store_true",
+        help="run the entries of wav.scp that are shell commands ('... |') and, with --fix, write "
+        "what they print to OUT/<name>/audio",
+    )
     parser.add_argument("--jobs", type=positive, default=available_cores(), help="processes")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
@@ -36,9 +42,11 @@ def run(args: argparse.Namespace) -> None:
 
     from audiocodec.data.tables import check_tables
     from audiocodec.data.validation import audio_findings, check_audio, speaker_leaks
-    from audiocodec.errors import DataError
+    from audiocodec.errors import ConfigError, DataError
 
-    texts = {folder: check_tables(folder) for folder in args.folders}
+    if args.run_commands and not args.fix:
+        raise ConfigError("--run-commands needs --fix OUT, where the audio is written")
+    texts = {folder: check_tables(folder, _audio_folder(args, folder)) for folder in args.folders}
     directories = {folder: utterances for folder, (utterances, _) in texts.items()}
     total = sum(map(len, directories.values()))
     with tqdm(total=total, unit="file", leave=False, disable=not sys.stderr.isatty()) as bar:
@@ -53,6 +61,13 @@ def run(args: argparse.Namespace) -> None:
         _fix(checked, args.fix)
     elif errors:
         raise DataError(f"{errors} errors; mend them, or write a repaired copy with --fix")
+
+
+def _audio_folder(args: argparse.Namespace, folder: Path) -> Path | None:
+    """Where the output of commands goes, if they are to be run."""
+    if not args.run_commands:
+        return None
+    return Path(args.fix).absolute() / folder.resolve().name / "audio"
 
 
 def _print(findings: "list[Finding]", total: int, as_json: bool) -> None:

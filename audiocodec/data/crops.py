@@ -156,11 +156,14 @@ class Crops:
         start = int(place * max(utterance.num_samples - needed + 1, 1))
         margin = 0 if rate == self.sample_rate else _MARGIN
         before = min(start, margin)
+        count = before + needed + margin
+        if utterance.recording is not None:  # what comes after a segment is another one's
+            count = min(count, before + utterance.num_samples - start)
         waveform = read_audio(
             utterance.path,
             self.sample_rate,
-            start=start - before,
-            num_samples=before + needed + margin,
+            start=utterance.start + start - before,
+            num_samples=count,
         ).waveform
         first = before * self.sample_rate // rate
         return waveform[0, first : first + self.crop_samples]
@@ -189,6 +192,9 @@ class Crops:
 def _is_silent_file(utterance: Utterance) -> bool:
     """Reads no further than to the first sound."""
     try:
+        if utterance.recording is not None:
+            start, count = utterance.start, utterance.num_samples
+            return is_silent(read_audio(utterance.path, start=start, num_samples=count).waveform)
         with contextlib.closing(AudioReader(utterance.path).blocks()) as blocks:
             return all(is_silent(block) for block in blocks)
     except AudioError:  # its crops will tell; which are drawn must not depend on this look

@@ -2,94 +2,121 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from audiocodec.errors import DataError
+from audiocodec.audio import AudioInfo, audio_info
+from audiocodec.data.lines import bare
+from audiocodec.data.lists import Entry, read_entries, read_table
+from audiocodec.data.segments import read_segments
+from audiocodec.errors import AudioError, DataError
 from audiocodec.files import atomic_path
+
+FIX = "codec data validate DIR --fix OUT makes it"
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """One recording; `num_samples` and `sample_rate` are the file's own."""
+    """One recording, or the part of one from sample `start` on that `segments` cut out.
+
+    `num_samples` and `sample_rate` are the file's own; `recording` is the id of a part's file.
+    """
 
     id: str
     path: Path
     speaker: str
     num_samples: int
     sample_rate: int | None = None
+    start: int = 0
+    recording: str | None = None
 
-
-def table_lines(path: Path) -> Iterator[tuple[int, str, str]]:
-    """Line number, id and value (up to the end of the line, "" if absent) of each line of a file.
-
-    Raises:
-        DataError: the file is missing or no UTF-8 text.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except OSError as error:
-        raise DataError(f"{path}: cannot read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text at byte {error.start}; convert it") from None
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            key, *value = re.split("[ \t]", line, maxsplit=1)
-            yield number, key, value[0] if value else ""
-
-
-def read_table(path: Path) -> dict[str, str]:
-    """The lines "id rest of the line" of a file, in order.
-
-    Raises:
-        DataError: the file is missing, a line has no value or an id comes twice.
-    """
-    table: dict[str, str] = {}
-    for number, key, value in table_lines(path):
-        if not value:
-            raise DataError(f"{path}, line {number}: {key!r} has no value; write 'id value'")
-        if key in table:
-            raise DataError(f"{path}, line {number}: {key!r} comes twice; ids must be unique")
-        table[key] = value
-    return table
-
-
-def read_scp(path: Path) -> dict[str, Path]:
-    """The paths of a `wav.scp`."""
-    return {key: Path(value) for key, value in read_table(Path(path)).items()}
+    @property
+    def read_samples(self) -> int | None:
+        """How many samples to read from `start` on; None to the end of the file, as it is."""
+        return None if self.recording is None else self.num_samples
 
 
 def read_data_dir(folder: str | Path) -> list[Utterance]:
-    """The utterances of a data directory, in the order of its wav.scp.
+    """The utterances of a data directory, in the order of its wav.scp or segments.
 
     Raises:
-        DataError: a table is missing, malformed or lacks an utterance.
+        DataError: a table is missing, malformed or lacks an utterance, or a path is a command.
     """
     folder = Path(folder)
-    paths = read_table(folder / "wav.scp")
-    speakers = read_table(folder / "utt2spk")
-    lengths = read_table(folder / "utt2num_samples")
+    entries = read_entries(folder / "wav.scp")
+    speakers = _needed(folder / "utt2spk", entries)
+    for key, entry in entries.items():
+        if entry.command:
+            raise DataError(
+                f"{folder / 'wav.scp'}: {key!r} is a command ({entry.command}); write its output "
+                "to a file first, or have it done with codec data validate --run-commands --fix OUT"
+            )
     rates = read_table(folder / "utt2sr") if (folder / "utt2sr").exists() else {}
-    for name, table in (("utt2spk", speakers), ("utt2num_samples", lengths)):
-        missing = paths.keys() - table.keys()
-        if missing:
-            raise DataError(f"{folder / name}: no line for {min(missing)!r} of wav.scp")
+    if (folder / "segments").exists():
+        return segment_utterances(folder, entries, speakers)
+    lengths = _needed(folder / "utt2num_samples", entries)
     return [
         Utterance(
             key,
-            Path(path),
+            entry.path,
             speakers[key],
             _count(lengths, key, folder / "utt2num_samples"),
             _count(rates, key, folder / "utt2sr") if key in rates else None,
         )
-        for key, path in paths.items()
+        for key, entry in entries.items()
     ]
 
 
+def segment_utterances(
+    folder: Path, entries: Mapping[str, Entry], speakers: Mapping[str, str]
+) -> list[Utterance]:
+    """The utterances of a data directory with `segments`; rates and lengths are the files' own.
+
+    Raises:
+        DataError: a file cannot be opened or ends before a segment of it.
+    """
+    recordings = {key: s.recording for key, s in read_segments(folder / "segments").items()}
+    infos: dict[Path, AudioInfo] = {}
+    try:
+        return [
+            segment_utterance(key, entry, recordings[key], speakers[key], infos)
+            for key, entry in entries.items()
+        ]
+    except AudioError as error:
+        raise DataError(f"{folder / 'segments'}: {error}") from None
+
+
+def segment_utterance(
+    key: str, entry: Entry, recording: str, speaker: str, infos: dict[Path, AudioInfo]
+) -> Utterance:
+    """One part of a recording; `infos` remembers what has been asked of files.
+
+    Raises:
+        AudioError: the file cannot be opened or ends before the part.
+    """
+    assert entry.span is not None
+    if entry.path not in infos:
+        infos[entry.path] = audio_info(entry.path)
+    info = infos[entry.path]
+    start, count = entry.span.samples(info, f"{entry.path} ({key})")
+    return Utterance(key, entry.path, speaker, count, info.sample_rate, start, recording)
+
+
+def _needed(path: Path, entries: Mapping[str, object]) -> dict[str, str]:
+    """A table that must have a line for each entry."""
+    if not path.exists():
+        raise DataError(f"{path}: no such table; {FIX}")
+    table = read_table(path)
+    missing = entries.keys() - table.keys()
+    if missing:
+        raise DataError(f"{path}: no line for {min(missing)!r}; {FIX}")
+    return table
+
+
 def _count(table: dict[str, str], key: str, path: Path) -> int:
-    value = table[key].strip()
-    if not value.isdecimal():
+    value = table[key]
+    if not value.isdecimal() or len(value) > 15:
         raise DataError(f"{path}: {key!r} has {value!r}; give a whole number")
     return int(value)
 
@@ -107,26 +134,46 @@ def write_data_dir(folder: str | Path, utterances: Iterable[Utterance]) -> None:
     by_speaker = defaultdict(list)
     for row in rows:
         by_speaker[row.speaker].append(row.id)
+    files = {row.recording or row.id: row.path for row in rows}
     tables = {
-        "wav.scp": [f"{row.id} {row.path}" for row in rows],
+        "wav.scp": [f"{key} {path}" for key, path in sorted(files.items())],
+        "segments": [_segment_line(row) for row in rows if row.recording],
         "utt2spk": [f"{row.id} {row.speaker}" for row in rows],
         "spk2utt": [f"{speaker} {' '.join(ids)}" for speaker, ids in sorted(by_speaker.items())],
         "utt2num_samples": [f"{row.id} {row.num_samples}" for row in rows],
         "utt2sr": [f"{row.id} {row.sample_rate}" for row in rows if row.sample_rate],
     }
     for name, lines in tables.items():
+        if name == "segments" and not lines:
+            (folder / name).unlink(missing_ok=True)  # of what stood here before
+            continue
         with atomic_path(folder / name) as temporary:
-            temporary.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+            text = "".join(line + "\n" for line in lines)
+            temporary.write_bytes(text.encode("utf-8", "surrogateescape"))
+
+
+def _segment_line(row: Utterance) -> str:
+    assert row.sample_rate is not None, "the rate of a segment's file is known"
+    begin, end = row.start / row.sample_rate, (row.start + row.num_samples) / row.sample_rate
+    return f"{row.id} {row.recording} {begin:.7f} {end:.7f}"
 
 
 def _refuse_unwritable(rows: Sequence[Utterance], folder: Path) -> None:
     for row, after in zip(rows, [*rows[1:], None], strict=True):
         if after is not None and row.id == after.id:
             raise DataError(f"{folder}: the id {row.id!r} comes twice ({row.path}, {after.path})")
-        for word in (row.id, row.speaker):
-            if not word or re.search(r"\s", word):
+        for word in (row.id, row.speaker, *([row.recording] if row.recording else [])):
+            if not word or re.search(r"\s", word) or bare(word) != word:
                 raise DataError(f"{folder}: {word!r} ({row.path}): ids and speakers have no blanks")
-        if re.search(r"[\n\r]", str(row.path)):
-            raise DataError(
-                f"{folder}: the path {str(row.path)!r} has a line break; rename the file"
-            )
+        if (problem := unwritable_path(row.path)) is not None:
+            raise DataError(f"{folder}: the path {str(row.path)!r} {problem}; rename the file")
+
+
+def unwritable_path(path: Path) -> str | None:
+    """Why a path could not be read back from a wav.scp, or None if it could."""
+    text = str(path)
+    if re.search(r"[\n\r\0]", text):
+        return "has a line break"
+    if bare(text) != text:
+        return "begins or ends with a blank"
+    return "ends like a command" if text.endswith("|") else None

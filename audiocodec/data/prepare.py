@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audiocodec.audio import AUDIO_SUFFIXES, audio_info
-from audiocodec.data.data_dir import Utterance
+from audiocodec.data.data_dir import Utterance, unwritable_path
 from audiocodec.errors import AudioError, ConfigError, DataError
 from audiocodec.extras import extra
 
@@ -153,8 +153,8 @@ def scan(
 
 def _read(recording: Recording) -> Utterance | str:
     path = recording.path
-    if re.search(r"[\n\r\ud800-\udfff]", str(path)):  # surrogates: bytes that are not UTF-8
-        return f"{str(path)!r}: this name cannot stand in a wav.scp; rename the file"
+    if (problem := unwritable_path(path)) is not None:
+        return f"{str(path)!r}: {problem}, so it cannot stand in a wav.scp; rename the file"
     try:
         info = audio_info(path)
     except AudioError as error:

@@ -1,11 +1,18 @@
 """The text of a data directory, checked: a mistake is reported, and reading goes on after it."""
 
 from collections import defaultdict
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from audiocodec.data.data_dir import Utterance, table_lines
+from audiocodec.audio import AudioInfo
+from audiocodec.data.commands import write_output
+from audiocodec.data.data_dir import Utterance, segment_utterance
+from audiocodec.data.lines import table_lines
+from audiocodec.data.lists import Entry, entry_of
+from audiocodec.data.segments import Segment, parse_segment
+from audiocodec.errors import AudioError
 
 UNKNOWN = -1  # the number of samples where utt2num_samples has none
 
@@ -54,7 +61,7 @@ class _Tables:
         """A table of whole numbers."""
         counts = {}
         for key, value in self.read(name).items():
-            if value.strip().isdecimal():
+            if value.isdecimal() and len(value) <= 15:
                 counts[key] = int(value)
             else:
                 found = f"has {value!r} in {name}, no whole number"
@@ -62,31 +69,118 @@ class _Tables:
         return counts
 
 
-def check_tables(folder: Path) -> tuple[list[Utterance], list[Finding]]:
+def check_tables(
+    folder: Path, commands_to: Path | None = None
+) -> tuple[list[Utterance], list[Finding]]:
     """The utterances of a data directory that have a file and a speaker, and all findings.
 
+    Args:
+        commands_to: where to write what the commands of its list print, as audio files; without
+            it commands are errors and are not run.
+
     Raises:
-        DataError: a table is missing or no text, so that there is nothing to check.
+        DataError: wav.scp is missing or a table is no text, so that there is nothing to check.
     """
     tables = _Tables(folder)
-    paths, speakers = tables.read("wav.scp"), tables.read("utt2spk")
-    lengths = tables.counts("utt2num_samples")
+    entries = {key: entry_of(value) for key, value in tables.read("wav.scp").items()}
+    segments = _segments(tables, entries)
+    ids = entries.keys() if segments is None else segments.keys()
+    speakers = _speakers(tables, ids)
+    lengths = _lengths(tables, ids) if segments is None else {}
     rates = tables.counts("utt2sr") if (folder / "utt2sr").exists() else {}
-    for key in paths.keys() - speakers.keys():
-        tables.find("error", key, "has no speaker in utt2spk", "add the line; --fix drops it")
-    told = {finding.id for finding in tables.findings}
-    for key in paths.keys() - lengths.keys() - told:
-        tables.find("error", key, "is not in utt2num_samples", "--fix writes the true number")
     for name, table in (("utt2spk", speakers), ("utt2num_samples", lengths), ("utt2sr", rates)):
-        for key in table.keys() - paths.keys():
-            tables.find("warning", key, f"is in {name} but not in wav.scp", "--fix drops the line")
+        for key in table.keys() - ids - entries.keys():
+            found = f"is in {name} but not in {'wav.scp' if segments is None else 'segments'}"
+            tables.find("warning", key, found, "--fix drops the line")
     _check_spk2utt(tables, speakers)
-    utterances = [
-        Utterance(key, Path(path), speakers[key], lengths.get(key, UNKNOWN), rates.get(key))
-        for key, path in paths.items()
-        if key in speakers
-    ]
+    paths = _paths(tables, entries, commands_to)
+    if segments is not None:
+        utterances = list(_parts(tables, segments, paths, speakers))
+    else:
+        utterances = [
+            Utterance(key, path, speakers[key], lengths.get(key, UNKNOWN), rates.get(key))
+            for key, path in paths.items()
+            if key in speakers
+        ]
     return utterances, sorted(tables.findings, key=lambda finding: finding.id)
+
+
+def _segments(tables: _Tables, entries: Mapping[str, Entry]) -> dict[str, Segment] | None:
+    """The parts of recordings that `segments` names; None if there is no such file."""
+    if not (tables.folder / "segments").exists():
+        return None
+    segments = {}
+    for key, text in tables.read("segments").items():
+        try:
+            segment = parse_segment(text)
+        except ValueError as error:
+            tables.find("error", key, f"{error} in segments", "mend the line; --fix drops it")
+            continue
+        if segment.recording in entries:
+            segments[key] = segment
+        else:
+            found = f"is a part of {segment.recording!r}, which is not in wav.scp"
+            tables.find("error", key, found, "add the recording; --fix drops the line")
+    return segments
+
+
+def _speakers(tables: _Tables, ids: Set[str]) -> dict[str, str]:
+    if not (tables.folder / "utt2spk").exists():
+        found = "is missing; nothing says who speaks"
+        tables.find("error", "utt2spk", found, "--fix makes each utterance its own speaker")
+        return {key: key for key in ids}
+    speakers = tables.read("utt2spk")
+    for key in ids - speakers.keys():
+        tables.find("error", key, "has no speaker in utt2spk", "add the line; --fix drops it")
+    return speakers
+
+
+def _lengths(tables: _Tables, ids: Set[str]) -> dict[str, int]:
+    if not (tables.folder / "utt2num_samples").exists():
+        tables.find("error", "utt2num_samples", "is missing", "--fix makes it from the audio")
+        return {}
+    lengths = tables.counts("utt2num_samples")
+    told = {finding.id for finding in tables.findings}
+    for key in ids - lengths.keys() - told:
+        tables.find("error", key, "is not in utt2num_samples", "--fix writes the true number")
+    return lengths
+
+
+def _paths(
+    tables: _Tables, entries: Mapping[str, Entry], commands_to: Path | None
+) -> dict[str, Path]:
+    """The files of a list, those of commands included if these are to be run."""
+    paths = {}
+    for key, entry in entries.items():
+        if entry.command is None:
+            paths[key] = entry.path
+        elif commands_to is None:
+            found = f"is a command, which is not run ({entry.command})"
+            cure = "if you trust the list, write its output to files with --run-commands --fix OUT"
+            tables.find("error", key, found, cure)
+        else:
+            try:
+                paths[key] = write_output(entry.command, commands_to / key.replace("/", "-"))
+            except AudioError as error:
+                tables.find("error", key, str(error), "mend the command; --fix drops the line")
+    return paths
+
+
+def _parts(
+    tables: _Tables,
+    segments: Mapping[str, Segment],
+    paths: Mapping[str, Path],
+    speakers: Mapping[str, str],
+) -> Iterator[Utterance]:
+    infos: dict[Path, AudioInfo] = {}
+    for key, (recording, span) in segments.items():
+        if key not in speakers or recording not in paths:
+            continue  # which has been said
+        try:
+            entry = Entry(paths[recording], span)
+            yield segment_utterance(key, entry, recording, speakers[key], infos)
+        except AudioError as error:
+            tables.find("error", key, str(error), "mend segments; --fix drops the line")
 
 
 def _check_spk2utt(tables: _Tables, speakers: dict[str, str]) -> None:

@@ -60,7 +60,12 @@ def check_file(utterance: Utterance, folder: Path, sample_rate: int | None) -> C
         findings.append(Finding(severity, str(folder), utterance.id, problem, cure))
 
     try:
-        waveform, info, _ = read_audio(utterance.path, channel="each")
+        waveform, info, _ = read_audio(
+            utterance.path,
+            start=utterance.start,
+            num_samples=utterance.read_samples,
+            channel="each",
+        )
     except AudioError as error:
         find("error", str(error), "replace or drop the file")
         return Checked(utterance, b"", 0, 0, False, tuple(findings))

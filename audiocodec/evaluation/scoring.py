@@ -15,6 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from audiocodec.audio import read_audio, resample
+from audiocodec.data.segments import read_span
 from audiocodec.errors import AudioError, CodecError
 from audiocodec.evaluation.metrics import Metric, MetricFailure, select
 from audiocodec.evaluation.pairs import PairOfFiles
@@ -70,7 +71,7 @@ def score_pair(pair: PairOfFiles, metrics: Metrics) -> Row:
     if pair.problem or pair.reference is None or pair.degraded is None:
         return row
     try:
-        reference, degraded, rate, flags = _read(pair.reference, pair.degraded)
+        reference, degraded, rate, flags = _read(pair)
         if "pesq_wb" in metrics and is_narrowband(reference, rate):
             flags.append("reference holds nothing above 4 kHz: pesq_wb says little, see pesq_nb")
     except AudioError as error:
@@ -99,8 +100,10 @@ def _by_reason(reasons: Mapping[str, str]) -> list[str]:
     return [f"{reason} ({', '.join(metrics)})" for reason, metrics in names.items()]
 
 
-def _read(reference: Path, degraded: Path) -> tuple[np.ndarray, np.ndarray, int, list[str]]:
-    audios = [read_audio(path) for path in (reference, degraded)]
+def _read(pair: PairOfFiles) -> tuple[np.ndarray, np.ndarray, int, list[str]]:
+    assert pair.reference is not None and pair.degraded is not None
+    sides = ((pair.reference, pair.reference_span), (pair.degraded, pair.degraded_span))
+    audios = [read_span(path, span) if span else read_audio(path) for path, span in sides]
     infos = [audio.info for audio in audios]
     signals = [audio.waveform[0] for audio in audios]
     rate, flags = infos[0].sample_rate, []
@@ -123,7 +126,7 @@ def score_pairs(pairs: Sequence[PairOfFiles], scoring: Scoring, journal: Path) -
         DataError: another process writes this journal.
     """
     settings = repr((sorted(scoring.metrics), sorted(scoring.settings.items())))
-    keys = [key_of(settings, p.id, p.speaker, p.problem, p.reference, p.degraded) for p in pairs]
+    keys = [_key(settings, pair) for pair in pairs]
     with Journal(journal) as done:
         todo = [(key, pair) for key, pair in zip(keys, pairs, strict=True) if key not in done]
         work = partial(_score_keyed, metrics=scoring.metrics)
@@ -139,6 +142,12 @@ def score_pairs(pairs: Sequence[PairOfFiles], scoring: Scoring, journal: Path) -
         ):
             done.add(key, _row(pair, str(row)) if isinstance(row, WorkerFailure) else row)
         return [done[key] for key in keys]
+
+
+def _key(settings: str, pair: PairOfFiles) -> str:
+    spans = [span for span in (pair.reference_span, pair.degraded_span) if span]
+    facts = (pair.id, pair.speaker, pair.problem, pair.reference, pair.degraded, *map(str, spans))
+    return key_of(settings, *facts)
 
 
 def _score_keyed(keyed_pair: tuple[str, PairOfFiles], metrics: Metrics) -> Row:

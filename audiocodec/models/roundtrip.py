@@ -12,6 +12,7 @@ import torch
 
 from audiocodec.audio import write_waveform
 from audiocodec.codes import read_codes, write_codes
+from audiocodec.data.segments import Span
 from audiocodec.errors import AudioError
 from audiocodec.journal import Journal, key_of
 from audiocodec.models.codec import Codec
@@ -40,10 +41,10 @@ class RoundTrip:
     def __exit__(self, *error: Any) -> None:
         self._journal.__exit__(*error)
 
-    def write(self, identifier: str, source: Path) -> None:
-        """Write what the model makes of `source`, at its rate and length, as float WAV.
+    def write(self, identifier: str, source: Path, span: Span | None = None) -> None:
+        """Write what the model makes of `source`, or of a part of it, at its rate and length.
 
-        Float, since clipping and quantising are no part of the system under test.
+        As float WAV, since clipping and quantising are no part of the system under test.
 
         Raises:
             AudioError: the source cannot be read, or the id cannot name a file.
@@ -52,17 +53,20 @@ class RoundTrip:
             raise AudioError(f"{source}: its id {identifier!r} cannot name a file")
         codes_path = self.folder / "codes" / f"{identifier}.npy"
         target = self.folder / "wav" / f"{identifier}.wav"
-        key = key_of(self.transcoder.model_hash, self.num_quantizers, identifier, source)
+        facts = (identifier, source, *([str(span)] if span else []))
+        key = key_of(self.transcoder.model_hash, self.num_quantizers, *facts)
         if not (key in self._journal and codes_path.is_file() and target.is_file()):
-            self._journal.add(key, self._run(source, codes_path, target))
+            self._journal.add(key, self._run(source, span, codes_path, target))
         took = self._journal[key]
         self.audio_seconds += took["audio_seconds"]
         self.work_seconds += took["work_seconds"]
         codes = read_codes(codes_path).codes.astype("int64")
         self.usage.update(torch.from_numpy(codes).view(-1, *codes.shape[-2:]))
 
-    def _run(self, source: Path, codes_path: Path, target: Path) -> dict[str, float]:
-        sound = self.transcoder.read(source)
+    def _run(
+        self, source: Path, span: Span | None, codes_path: Path, target: Path
+    ) -> dict[str, float]:
+        sound = self.transcoder.read(source, span=span)
         start = time.perf_counter()
         coded = self.transcoder.encode([sound], self.num_quantizers)
         decoded = self.transcoder.decode(coded)[0]

@@ -14,6 +14,7 @@ from audiocodec.audio_blocks import AudioReader
 from audiocodec.channels import Channel
 from audiocodec.codes import Coded, CodesMetadata
 from audiocodec.containers.stream import StreamHeader
+from audiocodec.data.segments import Span, read_span
 from audiocodec.errors import CodeFileError
 from audiocodec.lengths import resampled_length
 from audiocodec.models.chunking import LongDecoded, LongSound
@@ -64,9 +65,14 @@ class Transcoder:
         self.stopped = Event()  # when set, what is under way with long files gives up
 
     def read(
-        self, source: Source, channel: Channel = "mix", *, allow_truncated: bool = False
+        self,
+        source: Source,
+        channel: Channel = "mix",
+        *,
+        span: Span | None = None,
+        allow_truncated: bool = False,
     ) -> Sound | LongSound:
-        """The sound of an audio file; a long one is only opened.
+        """The sound of an audio file, or of a `span` of it; a long file is only opened.
 
         Args:
             source, channel, allow_truncated: as of `audio.read_audio`.
@@ -74,6 +80,9 @@ class Transcoder:
         Raises:
             AudioError: missing, unreadable, truncated, empty or not finite.
         """
+        if span is not None:
+            part = read_span(source, span, self.codec.sample_rate, channel, allow_truncated)
+            return Sound(part.waveform, part.info)
         reader = AudioReader(source, allow_truncated=allow_truncated)
         info = reader.info
         if info.num_samples > LONG_SECONDS * info.sample_rate and self.codec.encoder.causal:

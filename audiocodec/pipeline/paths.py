@@ -8,24 +8,32 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import IO
 
 from audiocodec.codes import Coded, read_codes, read_codes_from
-from audiocodec.data.data_dir import read_scp
+from audiocodec.data.commands import run_command
+from audiocodec.data.lists import Entry, read_entries
+from audiocodec.data.segments import Span
 from audiocodec.entropy.model import EntropyTables
-from audiocodec.errors import ConfigError
+from audiocodec.errors import ConfigError, DataError
 
 STANDARD = "-"  # as an input stdin, as an output stdout
 
 
 @dataclass(frozen=True)
 class Item:
-    """One input and its output; `name` is its id in a list, `problem` what is wrong with it."""
+    """One input and its output; `name` is its id in a list, `problem` what is wrong with it.
+
+    The input is a file, the `span` of one, or what a shell `command` prints.
+    """
 
     name: str
     source: Path
     target: Path
     problem: str | None = None
+    span: Span | None = None
+    command: str | None = None
 
 
 @dataclass
@@ -50,18 +58,18 @@ def plan(
     Raises:
         ConfigError: two inputs with one output, an output over an input, nothing to do.
     """
-    if len(inputs) == 1 and not Path(inputs[0]).is_dir() and not inputs[0].endswith(".scp"):
+    if len(inputs) == 1 and not Path(inputs[0]).is_dir() and _list_of(inputs[0]) is None:
         return Plan([_single(inputs[0], output, suffix)], single=True)
     if STANDARD in inputs or output == STANDARD or Path(output).is_file():
         raise ConfigError(f"several inputs need a folder as output, and none may be {STANDARD}")
     result = Plan()
     for given in inputs:
-        for name, source in found(given, source_suffixes):
+        for name, entry in entries(given, source_suffixes):
             unsafe = {"", ".", ".."} & set(name.split("/"))  # an id is no way out of the folder
             problem = f"id {name!r} of {given} cannot name a file" if unsafe else None
             target = Path(output) / f"{name}{suffix}"
-            result.items.append(Item(name, source, target, problem))
-        if given.endswith(".scp"):
+            result.items.append(item_of(name, entry, target, problem))
+        if _list_of(given) is not None:
             result.list_path = Path(output) / list_name
     if not result.items:
         raise ConfigError(f"{', '.join(inputs)}: no {' '.join(source_suffixes)} file there")
@@ -69,23 +77,51 @@ def plan(
     return result
 
 
+def item_of(name: str, entry: Entry, target: Path, problem: str | None = None) -> Item:
+    """The item of an entry of a list."""
+    return Item(name, entry.path, target, problem, entry.span, entry.command)
+
+
 def found(given: str, suffixes: Sequence[str]) -> Iterator[tuple[str, Path]]:
-    """The files that a list, a folder or a path stands for, each with its id.
+    """The whole files that a list, a folder or a path stands for, each with its id.
+
+    Raises:
+        DataError: an entry of a list is a part of a file or a command.
+    """
+    for name, entry in entries(given, suffixes):
+        if entry.span or entry.command:
+            kind = "part of a file (segments)" if entry.span else "command"
+            raise DataError(f"{given}: {name!r} is a {kind}; this takes whole files")
+        yield name, entry.path
+
+
+def entries(given: str, suffixes: Sequence[str]) -> Iterator[tuple[str, Entry]]:
+    """What a list, a data directory, a folder or a path stands for, each with its id.
 
     Args:
         suffixes: of the files to take from a folder; their ids are their paths in it.
     """
     path = Path(given)
-    if given.endswith(".scp"):
-        yield from read_scp(path).items()
-    elif not path.is_dir():
-        yield path.stem, path
+    if (listed := _list_of(given)) is not None:
+        yield from read_entries(listed).items()
+        return
+    if not path.is_dir():
+        yield path.stem, Entry(path)
     for parent, folders, names in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):  # hidden files are other programs' unfinished ones
             source = Path(parent) / name
             if source.suffix.lower() in suffixes and not name.startswith("."):
-                yield str(source.relative_to(path).with_suffix("")), source
+                yield str(source.relative_to(path).with_suffix("")), Entry(source)
+
+
+def _list_of(given: str) -> Path | None:
+    """The list that is meant: a `*.scp` file, or that of a data directory."""
+    path = Path(given)
+    if given.endswith(".scp"):
+        return path
+    is_data = any((path / name).is_file() for name in ("utt2spk", "segments"))
+    return path / "wav.scp" if is_data and (path / "wav.scp").is_file() else None
 
 
 def _single(name: str, output: str, suffix: str) -> Item:
@@ -114,14 +150,19 @@ def _refuse_collisions(items: Sequence[Item]) -> None:
 
 
 @contextlib.contextmanager
-def input_file(source: Path) -> Iterator[Path | IO[bytes]]:
-    """`source`, or a nameless copy of stdin if it is `-`: audio readers need to seek."""
-    if str(source) != STANDARD:
-        yield source
+def input_file(item: Item, stopped: Event | None = None) -> Iterator[Path | IO[bytes]]:
+    """The file of `item`, or a nameless copy of what comes from stdin or a command: audio readers
+    need to seek. A command is ended when `stopped` is set.
+    """
+    if str(item.source) != STANDARD and item.command is None:
+        yield item.source
         return
     with tempfile.TemporaryFile() as file:
-        shutil.copyfileobj(sys.stdin.buffer, file)
-        file.flush()
+        if item.command is not None:
+            run_command(item.command, file, stopped)
+        else:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+            file.flush()
         yield file
 
 

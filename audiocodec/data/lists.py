@@ -1,0 +1,69 @@
+"""Lists of audio: lines "id path" or "id command |", or parts of these by `segments` beside."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from audiocodec.data.lines import table_lines
+from audiocodec.data.segments import Segment, Span, read_segments
+from audiocodec.errors import DataError
+
+
+class Entry(NamedTuple):
+    """What an id stands for: a file, a part of one, or what a shell command prints."""
+
+    path: Path
+    span: Span | None = None
+    command: str | None = None
+
+
+def read_table(path: Path) -> dict[str, str]:
+    """The lines "id rest of the line" of a file, in order.
+
+    Raises:
+        DataError: the file is missing, a line has no value or an id comes twice.
+    """
+    table: dict[str, str] = {}
+    for number, key, value in table_lines(path):
+        if not value:
+            raise DataError(f"{path}, line {number}: {key!r} has no value; write 'id value'")
+        if key in table:
+            raise DataError(f"{path}, line {number}: {key!r} comes twice; ids must be unique")
+        table[key] = value
+    return table
+
+
+def read_entries(path: Path) -> dict[str, Entry]:
+    """What the ids of a list (`*.scp`) stand for; of a `wav.scp` those of the `segments` beside it.
+
+    Raises:
+        DataError: a table is missing or malformed, or a segment is of no recording in the list.
+    """
+    path = Path(path)
+    recordings = {key: entry_of(value) for key, value in read_table(path).items()}
+    if path.name != "wav.scp" or not (path.parent / "segments").exists():
+        return recordings
+    segments = read_segments(path.parent / "segments")
+    require_recordings(segments, recordings, path.parent / "segments")
+    return {
+        key: recordings[segment.recording]._replace(span=segment.span)
+        for key, segment in segments.items()
+    }
+
+
+def entry_of(value: str) -> Entry:
+    """What a line of a `wav.scp` gives after its id."""
+    if value.endswith("|"):
+        return Entry(Path(value), command=value[:-1].strip())
+    return Entry(Path(value))
+
+
+def require_recordings(
+    segments: Mapping[str, Segment], recordings: Mapping[str, object], where: Path
+) -> None:
+    """Raises DataError if a segment is of no recording of the list."""
+    for key, segment in segments.items():
+        if segment.recording not in recordings:
+            raise DataError(
+                f"{where}: {key!r} is a part of {segment.recording!r}, which is not in wav.scp"
+            )

@@ -11,6 +11,7 @@ flat excitations to mix instead, under a smooth envelope:
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -40,6 +41,7 @@ class HarmonicHeadConfig:
     knots: int = 36  # of the envelope
     bands: int = 8  # knots of the share of harmonics
     initial_log_magnitude: float = -5.0
+    makes_noise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not 0 < self.source <= self.direct:
@@ -66,7 +68,6 @@ class HarmonicHead(nn.Module):
 
     delay = 2
     late = 1  # of these, the blocks before its input is heard at all
-    stochastic = True
     basis: Tensor
     analysis: Tensor
     envelope: Tensor

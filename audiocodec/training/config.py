@@ -109,6 +109,12 @@ class TrainConfig:
                 f"batch_size {self.batch_size} has no {self.accumulation} equal parts; "
                 "change it or accumulation"
             )
+        head = getattr(self.codec.decoder, "head", None)
+        if self.losses.draws > 1 and not getattr(head, "makes_noise", False):
+            raise ConfigError(
+                f"losses.draws is {self.losses.draws}, but this decoder makes no noise that could "
+                "differ; give 1, or codec.decoder.head.kind=harmonic"
+            )
         if not 0 <= self.autoencoder_steps < self.steps:
             raise ConfigError(
                 f"autoencoder_steps is {self.autoencoder_steps}; give 0 to steps - 1 ({self.steps})"

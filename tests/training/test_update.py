@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from audiocodec.config import to_dict
+from audiocodec.errors import ConfigError
 from audiocodec.losses.adversarial import discriminator_loss, generator_loss
 from audiocodec.losses.feature_matching import feature_matching_loss
 from audiocodec.training.backward import Phase, TrainingBatch
@@ -180,3 +182,27 @@ def test_compiled_networks_have_the_same_gradients_and_names():
         found.append(gradients(subject))
     assert_close(found[1], found[0], 1e-3)
     assert not any("_orig_mod" in name for name in subject.networks.codec.state_dict())
+
+
+NOISE = {"direct": 8, "source": 6, "start": 5, "knots": 4, "bands": 2, "kind": "harmonic"}
+
+
+def noisy(**options: object) -> Updater:
+    codec = tiny_config().codec
+    decoder = {"kind": "convnext", "channels": 8, "blocks": 1, "head": NOISE}
+    tree = {**to_dict(codec), "decoder": decoder}
+    return updater(codec=tree, losses={"draws": 2, "harmonic": 1.0}, **options)
+
+
+def test_two_draws_train_every_weight_beside_discriminators():
+    subject = noisy()
+    outcome = subject.backward_pass(TrainingBatch(batch(), stages(), torch.full((4,), 9e3)), BOTH)
+    assert {"harmonic", "adversarial", "feature_matching"} <= outcome.terms.keys()
+    assert all(torch.isfinite(term) for term in outcome.terms.values())
+    head = subject.networks.codec.decoder.head
+    assert head.project.weight.grad.abs().sum(1).all()
+
+
+def test_two_draws_of_a_decoder_without_noise_are_refused():
+    with pytest.raises(ConfigError, match=r"losses\.draws is 2"):
+        updater(losses={"draws": 2})

@@ -27,7 +27,18 @@ STRIDED = "{kind: convnext, strides: [40, 4, 2], channels: [96, 192, 384], block
 FRONT = "kind: convnext, channels: [288], blocks: [5], mel_bands: 80"
 ROWS: dict[str, tuple[str, ...]] = {
     "as configured": (),
-    "head: inverse STFT of 1280": ("codec.decoder.head={kind: istft}",),
+    "head: inverse MDCT": ("codec.decoder.head={kind: mdct}", "losses.draws=1"),
+    "head: inverse STFT of 1280": ("codec.decoder.head={kind: istft}", "losses.draws=1"),
+    "head: harmonics from 2 kHz, direct below": (
+        "codec.decoder.head={kind: harmonic, direct: 64, start: 54}",
+    ),
+    "no distance of harmonics": ("losses.harmonic=0",),
+    "distance of harmonics at 2": ("losses.harmonic=2",),
+    "one draw": ("losses.draws=1",),
+    "repulsion 1": ("losses.mel_settings.repulsion=1",),
+    "320, 160, 80 and 40 mel bands": ("losses.mel_settings.n_mels=[320, 160, 80, 40]",),
+    "latent of 96": ("codec.latent_dim=96",),
+    "larger decoder": ("codec.decoder.channels=512", "codec.decoder.blocks=6"),
     "encoder: MDCT alone": ("codec.encoder.mel_bands=0", "codec.encoder.mdct_start=true"),
     "encoder: strided convolutions": (f"codec.encoder={STRIDED}",),
     "hop 240, 6 stages": (
@@ -44,7 +55,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "no mel": ("losses.mel=0",),
     "waveform L1 at 1500": ("losses.waveform=1500",),
     "commitment at 0.25": ("codec.quantizer.commitment_weight=0.25",),
-    "three times the learning rate": ("optimizer.learning_rate=0.0021",),
+    "three times the learning rate": ("optimizer.learning_rate=0.0015",),
     "learning rate falls over the last 140 of 420 steps": ("steps=420", "decay_steps=140"),
     "20 crops of 0.3 s": ("batch_size=20", "crops.seconds=0.3"),
     "5 crops of 1.2 s": ("batch_size=5", "crops.seconds=1.2"),

@@ -67,10 +67,12 @@ def audio_info(source: Source, *, allow_truncated: bool = False) -> AudioInfo:
         allow_truncated: count what is there of a file that is not whole.
 
     Raises:
-        AudioError: missing, no audio, truncated, or with bytes that cannot be read.
+        AudioError: missing, no audio, empty, truncated, or with bytes that cannot be read.
     """
     with open_audio(source, allow_truncated) as file:
         num_samples = file.measure()
+        if not num_samples:
+            raise AudioError(f"{file.name}: has no samples")
         return AudioInfo(file.sample_rate, num_samples, file.num_channels)
 
 

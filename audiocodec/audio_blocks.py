@@ -16,7 +16,7 @@ from audiocodec.errors import AudioError
 from audiocodec.lengths import resampled_length
 from audiocodec.soundfiles.base import AudioFile
 from audiocodec.soundfiles.opening import open_audio
-from audiocodec.soundfiles.sources import Source, source_name
+from audiocodec.soundfiles.sources import Source
 from audiocodec.soundfiles.writing import file_format, writing
 
 BLOCK_SAMPLES = 1 << 19  # of the file, a channel
@@ -64,7 +64,7 @@ class AudioReader:
         try:
             num_samples = self._file.measure()
             if not num_samples:
-                raise AudioError(f"{source_name(source)}: has no samples")
+                raise AudioError(f"{self._file.name}: has no samples")
         except AudioError:
             self._file.close()
             raise

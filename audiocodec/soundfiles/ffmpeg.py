@@ -13,6 +13,7 @@ import numpy as np
 
 from audiocodec.errors import AudioError, one_line
 from audiocodec.soundfiles.base import CURE, AudioFile
+from audiocodec.soundfiles.headers import TAGS
 from audiocodec.soundfiles.hints import hint
 
 if TYPE_CHECKING:
@@ -149,6 +150,23 @@ class FfmpegFile(AudioFile):
         self._raw.close()
 
 
+class _Bytes:
+    """What ffmpeg reads from: it asks for positions before the beginning, too, which Python's files
+    answer with an exception, and PyAV then prints that.
+    """
+
+    def __init__(self, raw: io.RawIOBase | io.BytesIO) -> None:
+        self.read, self.tell = raw.read, raw.tell
+        self._raw = raw
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """The new position, or -1 if there is none such."""
+        try:
+            return self._raw.seek(offset, whence)
+        except (OSError, ValueError):
+            return -1
+
+
 def _opened(
     raw: io.RawIOBase | io.BytesIO, name: str, head: bytes
 ) -> "tuple[av.container.InputContainer, av.AudioStream]":
@@ -157,7 +175,7 @@ def _opened(
     raw.seek(0)
     try:
         container = av.open(
-            raw, mode="r", options={"format_whitelist": DEMUXERS}, metadata_errors="ignore"
+            _Bytes(raw), mode="r", options={"format_whitelist": DEMUXERS}, metadata_errors="ignore"
         )
     except (av.FFmpegError, ValueError, OSError):
         raise AudioError(f"{name}: not readable as audio: {hint(head)}") from None
@@ -180,6 +198,7 @@ def _frames(
 
     packets = container.demux(stream)
     while True:
+        packet = None
         try:
             packet = next(packets, None)
             if packet is None:
@@ -190,7 +209,8 @@ def _frames(
                 if isinstance(frame, av.AudioFrame) and frame.samples:
                     yield frame
         except (av.FFmpegError, ValueError, OSError) as error:
-            yield one_line(error)
+            if packet is None or not bytes(packet).startswith(TAGS):  # they stand between MP3s
+                yield getattr(error, "strerror", None) or one_line(error)
 
 
 def _samples(frame: "av.AudioFrame") -> np.ndarray:

@@ -27,7 +27,12 @@ _PLACEHOLDERS = (
     range(1 << 62, 1 << 64),
 )
 _BEGINNINGS = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"fLaC", b"OggS", b".snd", b"NIST")
-_TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICS")
+TAGS = (  # of music players
+    b"TAG",
+    b"ID3",
+    b"APETAGEX",
+    b"LYRICS",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +128,7 @@ def _padding(view: View, end: int, order: str) -> int:
 def _leftover(view: View, end: int) -> str:
     """What is wrong with the bytes from `end` on; zeros and tags of music players are harmless."""
     rest = view.read(end, 1 << 16)
-    if len(rest) <= 1 or not rest.strip(b"\0") or rest.lstrip(b"\0").startswith(_TAGS):
+    if len(rest) <= 1 or not rest.strip(b"\0") or rest.lstrip(b"\0").startswith(TAGS):
         return ""
     return f"{view.size - end} bytes behind its samples cannot be read"
 

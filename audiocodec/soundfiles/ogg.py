@@ -66,7 +66,7 @@ def _pages(view: View) -> Iterator[_Page]:
         page = data[position : position + size]
         if len(page) < max(size, 28):
             raise AudioError("truncated: it ends within a page")
-        if _checksum(page) != int.from_bytes(page[22:26], "little"):
+        if checksum(page) != int.from_bytes(page[22:26], "little"):
             raise AudioError(f"damaged: the page at byte {start + position} fails its checksum")
         flags, granule, number = struct.unpack_from("<5xBq4xI", page)
         is_open = segments[-1:] == b"\xff"
@@ -84,7 +84,7 @@ def _no_page(view: View, position: int) -> str:
     return f"the {view.size - position} bytes from byte {position} on are no page of an Ogg file"
 
 
-def _checksum(page: bytes) -> int:
+def checksum(page: bytes) -> int:
     """CRC-32 of the same polynomial as zlib's, but high bit first and without inversions."""
     mirrored = (page[:22] + bytes(4) + page[26:]).translate(_REVERSED)
     crc = zlib.crc32(mirrored, 0xFFFFFFFF) ^ 0xFFFFFFFF

@@ -99,10 +99,10 @@ class SndFile(AudioFile):
     def _seek(self, position: int) -> None:
         try:
             self._file.seek(position)
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError):
             raise AudioError(
                 f"{self.name}: truncated or damaged: there is no sample {position} of "
-                f"{self.num_samples} ({reason_of(error)}); {CURE}"
+                f"{self.num_samples}; {CURE}"
             ) from None
         self._position = position
 

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -56,6 +57,8 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (0 done, 1 error, 2 usage, 3 some items failed)."""
+    if logging.lastResort is not None:  # writes what no command has sent elsewhere
+        logging.lastResort.setFormatter(logging.Formatter("codec: warning: %(message)s"))
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = next((word for word in arguments if not word.startswith("-")), None)
     args = build_parser(command if command in COMMANDS else None).parse_args(arguments)

@@ -4,8 +4,8 @@ So lengths, rates and the trimming of encoder delays are ffmpeg's by constructio
 by seeking: after a jump many decoders differ from what they give when they come along.
 """
 
-import io
 import logging
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from audiocodec.errors import AudioError, one_line
 from audiocodec.soundfiles.base import CURE, AudioFile
 from audiocodec.soundfiles.headers import TAGS
 from audiocodec.soundfiles.hints import hint
+from audiocodec.soundfiles.sources import View
 
 if TYPE_CHECKING:
     import av
@@ -37,7 +38,7 @@ class FfmpegFile(AudioFile):
     """Any sound that ffmpeg can decode.
 
     Args:
-        raw: the open file; it is closed with this one.
+        view: the open file; it is closed with this one.
         forgiven: a fault that was found already and is no error, "" if there is none yet; the log
             tells of it or of the first that is found. None: every fault is an error.
 
@@ -45,18 +46,16 @@ class FfmpegFile(AudioFile):
         AudioError: ffmpeg knows no such format, or finds no sound in it.
     """
 
-    def __init__(
-        self, raw: io.RawIOBase | io.BytesIO, name: str, head: bytes, forgiven: str | None = None
-    ) -> None:
-        self.name, self._raw, self._head, self._lenient = name, raw, head, forgiven is not None
+    def __init__(self, view: View, name: str, forgiven: str | None = None) -> None:
+        self.name, self._view, self._lenient = name, view, forgiven is not None
         self.num_samples: int | None = None
-        self._reported = False
+        self._reported = self._closed = False
         self._open()
         if forgiven:
             self._report(forgiven)
 
     def _open(self) -> None:
-        self._container, self._stream = _opened(self._raw, self.name, self._head)
+        self._container, self._stream = _opened(self._view, self.name)
         self._formats = set(self._container.format.name.split(","))
         self._position = 0
         self._blocks = self._decode()
@@ -96,7 +95,7 @@ class FfmpegFile(AudioFile):
         self.num_samples = done
 
     def _stated(self) -> int | None:
-        in_mp3 = "mp3" in self._formats and any(mark in self._head for mark in _STATED_FRAMES)
+        in_mp3 = "mp3" in self._formats and any(mark in self._view.head for mark in _STATED_FRAMES)
         if not (self._formats & _STATING or in_mp3):
             return None
         if self._stream.duration is not None and self._stream.time_base is not None:
@@ -146,8 +145,10 @@ class FfmpegFile(AudioFile):
 
     def close(self) -> None:
         """Give the file back."""
-        self._container.close()
-        self._raw.close()
+        if not self._closed:
+            self._container.close()
+            os.close(self._view.number)
+            self._closed = True
 
 
 class _Bytes:
@@ -155,30 +156,38 @@ class _Bytes:
     answer with an exception, and PyAV then prints that.
     """
 
-    def __init__(self, raw: io.RawIOBase | io.BytesIO) -> None:
-        self.read, self.tell = raw.read, raw.tell
-        self._raw = raw
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def read(self, count: int) -> bytes:
+        """The next bytes."""
+        return os.read(self._number, count)
+
+    def tell(self) -> int:
+        """The position."""
+        return os.lseek(self._number, 0, os.SEEK_CUR)
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """The new position, or -1 if there is none such."""
         try:
-            return self._raw.seek(offset, whence)
-        except (OSError, ValueError):
+            return os.lseek(self._number, offset, whence)
+        except OSError:
             return -1
 
 
-def _opened(
-    raw: io.RawIOBase | io.BytesIO, name: str, head: bytes
-) -> "tuple[av.container.InputContainer, av.AudioStream]":
+def _opened(view: View, name: str) -> "tuple[av.container.InputContainer, av.AudioStream]":
     import av  # takes a while to load, and many need it for no file
 
-    raw.seek(0)
+    os.lseek(view.number, 0, os.SEEK_SET)
     try:
         container = av.open(
-            _Bytes(raw), mode="r", options={"format_whitelist": DEMUXERS}, metadata_errors="ignore"
+            _Bytes(view.number),
+            mode="r",
+            options={"format_whitelist": DEMUXERS},
+            metadata_errors="ignore",
         )
     except (av.FFmpegError, ValueError, OSError):
-        raise AudioError(f"{name}: not readable as audio: {hint(head)}") from None
+        raise AudioError(f"{name}: not readable as audio: {hint(view.head)}") from None
     stream = container.streams.best("audio")
     if not isinstance(stream, av.AudioStream):
         container.close()

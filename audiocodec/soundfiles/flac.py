@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from audiocodec.soundfiles.sources import View
 
 _WINDOW = 1 << 14  # bytes: more than libFLAC reads ahead
-_LOOKS = 8
+_LOOKS = 5
 _BLOCK = 1 << 20
 _BEGINNING = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
 

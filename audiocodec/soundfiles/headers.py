@@ -8,7 +8,7 @@ behind what its header counts. Layouts: RIFF (Microsoft, EBU Tech 3306), Sony Wa
 import re
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from audiocodec.soundfiles.sources import View
 
@@ -26,6 +26,7 @@ _PLACEHOLDERS = (
     range(0xFFFFF000, 0x100000000),
     range(1 << 62, 1 << 64),
 )
+_CHUNK = re.compile(rb"[ -~]{4}.{4}", re.DOTALL)
 _BEGINNINGS = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"fLaC", b"OggS", b".snd", b"NIST")
 TAGS = (  # of music players
     b"TAG",
@@ -35,8 +36,7 @@ TAGS = (  # of music players
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(NamedTuple):
     """What a header promises.
 
     Attributes:
@@ -112,12 +112,13 @@ def _chunks(view: View, start: int, order: str) -> Iterator[tuple[bytes, int, in
         name, length = struct.unpack(order + "4sI", view.read(start, 8))
         yield name, start + 8, length
         start += 8 + length
-        start += _padding(view, start, order)
+        if start % 2:
+            start += _padding(view, start, order)
 
 
 def _is_chunk(view: View, start: int, order: str) -> bool:
     name = view.read(start, 8)
-    return len(name) == 8 and name[:4] not in _BEGINNINGS and all(32 <= c < 127 for c in name[:4])
+    return bool(_CHUNK.match(name)) and name[:4] not in _BEGINNINGS
 
 
 def _padding(view: View, end: int, order: str) -> int:

@@ -4,7 +4,7 @@ libsndfile reads what it can read exactly, ffmpeg all the rest. docs/formats.md 
 """
 
 import contextlib
-import io
+import os
 
 from audiocodec.errors import AudioError
 from audiocodec.soundfiles.base import CURE, AudioFile
@@ -13,7 +13,7 @@ from audiocodec.soundfiles.flac import stream_info
 from audiocodec.soundfiles.headers import survey
 from audiocodec.soundfiles.ogg import survey_pages
 from audiocodec.soundfiles.sndfile import SndFile
-from audiocodec.soundfiles.sources import Source, View, open_bytes, source_name, view
+from audiocodec.soundfiles.sources import Source, View, open_number, source_name
 
 # What commands take from a folder. A file that was named is opened whatever its suffix.
 AUDIO_SUFFIXES = (
@@ -34,23 +34,20 @@ def open_audio(source: Source, allow_truncated: bool = False) -> AudioFile:
         AudioError: missing, no audio, truncated, or with bytes that cannot be read.
     """
     name = source_name(source)
-    raw = open_bytes(source)
+    number = open_number(source)
     try:
-        return _opened(raw, name, view(raw, name), allow_truncated)
+        return _opened(View(number, name), name, allow_truncated)
     except BaseException:
-        raw.close()
+        os.close(number)
         raise
 
 
-def _opened(
-    raw: io.RawIOBase | io.BytesIO, name: str, look: View, allow_truncated: bool
-) -> AudioFile:
-    found = survey_pages(look) if look.head[:4] == b"OggS" else survey(look)
-    fault = found.fault
-    flac = stream_info(look.head)
+def _opened(view: View, name: str, allow_truncated: bool) -> AudioFile:
+    found = survey_pages(view) if view.head.startswith(b"OggS") else survey(view)
+    fault, flac = found.fault, stream_info(view.head)
     if not fault and (found.exact or flac):
         with contextlib.suppress(OSError, RuntimeError):  # then ffmpeg may know better
-            file = SndFile(raw, name, look, flac, found.num_samples)
+            file = SndFile(view, name, flac, found.num_samples)
             if not allow_truncated:
                 return file
             try:
@@ -60,4 +57,4 @@ def _opened(
                 fault = str(error)
     if fault and not allow_truncated:
         raise AudioError(f"{name}: {fault}; {CURE}")
-    return FfmpegFile(raw, name, look.head, fault if allow_truncated else None)
+    return FfmpegFile(view, name, fault if allow_truncated else None)

@@ -1,6 +1,6 @@
 """Files that libsndfile reads exactly: it finds any sample of them, and says how many there are."""
 
-import io
+import os
 
 import numpy as np
 import soundfile
@@ -24,7 +24,7 @@ class SndFile(AudioFile):
     """PCM, float, A-law and mu-law in the usual containers, and FLAC.
 
     Args:
-        raw: the open file; it is closed with this one.
+        view: the open file; it is closed with this one.
         flac: of a FLAC file, whose end is checked as soon as its last sample was read.
         expected: samples that should be there.
 
@@ -34,27 +34,26 @@ class SndFile(AudioFile):
 
     def __init__(
         self,
-        raw: io.RawIOBase | io.BytesIO,
-        name: str,
         view: View,
+        name: str,
         flac: StreamInfo | None = None,
         expected: int | None = None,
     ) -> None:
-        self.name, self._raw, self._view, self._flac = name, raw, view, flac
-        raw.seek(0)
-        # By its number: the position is then that of `raw`, which tells what was read.
-        number = raw.fileno() if isinstance(raw, io.FileIO) else raw
-        self._file = _Sequential(number, closefd=False)
+        self.name, self._view, self._flac = name, view, flac
+        # By its number, whose position tells what was read.
+        self._file = _Sequential(view.number, closefd=False)
         self._set_shape(self._file.samplerate, self._file.channels)
         self.num_samples: int = self._file.frames
         if expected not in (None, self.num_samples):
             raise RuntimeError(f"{self.num_samples} of {expected} samples")
-        self._position = 0
+        self._position, self._rewind = 0, False
         # Vorbis behind a seek is now and then not what it is when it comes along.
-        self._seeks = self._file.subtype != "VORBIS"
+        self._seeks = not view.head.startswith(b"OggS")
 
     def read(self, count: int) -> np.ndarray:
         """The next samples; see `AudioFile`."""
+        if self._rewind:
+            self._seek(0)
         start, wanted = self._position, min(count, self.num_samples - self._position)
         samples = self._read(wanted)
         self._position += len(samples)
@@ -104,26 +103,27 @@ class SndFile(AudioFile):
                 f"{self.name}: truncated or damaged: there is no sample {position} of "
                 f"{self.num_samples}; {CURE}"
             ) from None
-        self._position = position
+        self._position, self._rewind = position, False
 
     def measure(self) -> int:
         """How many samples there are; the last of a FLAC file is read to be sure of it."""
         if self._flac is not None:
             self._seek(self.num_samples - 1)
             self.read(1)
-            self._seek(0)
+            self._rewind = True
         return self.num_samples
 
     def _check_end(self) -> None:
         if self._flac is None:
             return
         fault = end_fault(self._view, self._flac)
-        if not fault and self._raw.tell() < self._view.size:
+        if not fault and os.lseek(self._view.number, 0, os.SEEK_CUR) < self._view.size:
             fault = f"holds more than the {self.num_samples} samples that its header counts"
         if fault:
             raise AudioError(f"{self.name}: {fault}; {CURE}")
 
     def close(self) -> None:
         """Give the file back."""
-        self._file.close()
-        self._raw.close()
+        if not self._file.closed:
+            self._file.close()
+            os.close(self._view.number)

@@ -19,6 +19,7 @@ from audiocodec.errors import CodeFileError
 from audiocodec.lengths import resampled_length
 from audiocodec.models.chunking import LongDecoded, LongSound
 from audiocodec.models.codec import Codec
+from audiocodec.models.former import where_to_get
 from audiocodec.soundfiles.sources import Source
 
 LONG_SECONDS = 60.0  # longer files are never held as a whole
@@ -150,6 +151,7 @@ class Transcoder:
             raise CodeFileError(
                 f"{where}: made by model {metadata.model!r} ({metadata.model_hash}), but this is "
                 f"{self.codec.name!r} ({self.model_hash}); give that model with --model"
+                f"{where_to_get(metadata.model_hash)}"
             )
 
     def decode(self, items: Sequence[Coded]) -> list[Decoded | LongDecoded]:

@@ -60,5 +60,6 @@ if run_stage 6 "model card" "$exp/card"; then
   python local/card.py --model "$exp/release/speech_24k" --experiment "$exp" --data data/train \
     --results "$exp/results" --command "$COMMAND_LINE" >"$exp/release/speech_24k/README.md"
   cat "$exp/release/speech_24k/README.md"
-  log "to ship it: cp -r $exp/release/speech_24k ../../audiocodec/assets/"
+  log "to ship it: cp -r $exp/release/speech_24k ../../audiocodec/assets/, and give the model that" \
+    "was there a line in audiocodec/models/former.py"
 fi

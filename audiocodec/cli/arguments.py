@@ -1,30 +1,46 @@
 """Arguments that several commands share."""
 
 import argparse
-from collections.abc import Callable, Iterable
+import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from audiocodec.channels import Channel
-from audiocodec.entropy.model import TABLES_FILE, EntropyTables, read_tables
-from audiocodec.environment import available_cores
-from audiocodec.models.folders import DEFAULT_MODEL, model_folder, shipped_models
+from audiocodec.errors import ConfigError
+from audiocodec.models.folders import DEFAULT_MODEL
+from audiocodec.pipeline.options import BatchOptions
 
 if TYPE_CHECKING:
     from audiocodec.models.codec import Codec
 
 
+Options = TypeVar("Options", bound=BatchOptions)
+
+
 def add_path_arguments(parser: argparse.ArgumentParser, kind: str, output: str) -> None:
-    """The positional arguments and options of every batch command."""
+    """The paths and options of every command that makes one file of each file; see `paths`."""
+    parser.usage = "%(prog)s IN [IN ...] OUT [options]"
     parser.add_argument(
-        "inputs", nargs="+", metavar="IN", help=f"{kind} file, folder, list (*.scp) or - (stdin)"
+        "paths",
+        nargs="+",
+        metavar="IN",
+        help=f"{kind} file, folder, list (*.scp) or - (stdin); the last path is OUT",
     )
-    parser.add_argument("output", metavar="OUT", help=f"{output} file, folder or - (stdout)")
+    parser.add_argument(
+        "--output",
+        metavar="OUT",
+        help=f"file or folder for the {output}, or - (stdout); then every path is an input",
+    )
     parser.add_argument(
         "--skip-existing", action="store_true", help="leave outputs that exist as they are"
     )
     parser.add_argument(
-        "--jobs", type=positive, default=2, metavar="N", help="threads that read and write files"
+        "--jobs",
+        type=positive,
+        default=2,
+        metavar="N",
+        help="files read and written at once (default: 2)",
     )
     parser.add_argument(
         "--manifest",
@@ -34,11 +50,41 @@ def add_path_arguments(parser: argparse.ArgumentParser, kind: str, output: str) 
     )
 
 
+def paths(args: argparse.Namespace) -> tuple[list[str], str]:
+    """The inputs and the output that the arguments of `add_path_arguments` name."""
+    if args.output is not None:
+        return args.paths, args.output
+    if len(args.paths) < 2:
+        raise ConfigError(f"{args.paths[0]}: where to? Give an output after it, or --output")
+    return args.paths[:-1], args.paths[-1]
+
+
+def options(kind: type[Options], args: argparse.Namespace) -> Options:
+    """The fields of `kind` that are among the arguments, and progress on stderr."""
+    given = vars(args)
+    names = [field.name for field in dataclasses.fields(kind) if field.name in given]
+    return kind(**{name: given[name] for name in names}, report=True)
+
+
+def add_examples(parser: argparse.ArgumentParser, *lines: str) -> None:
+    """Show uses of the command at the end of its help."""
+    parser.epilog = "\n".join(["examples:", *(f"  {line}" for line in lines)])
+
+
 def add_shard_arguments(parser: argparse.ArgumentParser) -> None:
     """How utterances are put together in shards."""
-    parser.add_argument("--utt2spk", metavar="FILE", help="speakers by id, of a data directory")
     parser.add_argument(
-        "--utterances", type=positive, default=5000, metavar="N", help="in a shard (default: 5000)"
+        "--utt2spk",
+        type=Path,
+        metavar="FILE",
+        help="speakers by utterance, of a data directory, for shards",
+    )
+    parser.add_argument(
+        "--shard-size",
+        type=positive,
+        default=5000,
+        metavar="N",
+        help="utterances in a shard (default: 5000)",
     )
 
 
@@ -58,32 +104,13 @@ def add_batch_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def workers(args: argparse.Namespace, single: bool) -> int:
-    """How many files the model works on at once; divides the CPU threads among them.
-
-    The threads of one file wait for one another in every layer, those of several files never.
-    """
-    if single or args.device != "cpu":
-        set_threads(args.threads)
-        return 1
-    set_threads(1)
-    return int(args.threads or available_cores())
-
-
-def batch_seconds(args: argparse.Namespace, cpu: Callable[[], float] = lambda: 0) -> float:
-    """Seconds of audio to run at once, 0 for one file; `cpu` finds the default there."""
-    if args.batch_seconds is not None:
-        return float(args.batch_seconds)
-    return cpu() if args.device == "cpu" else 600
-
-
 def add_model_argument(parser: argparse.ArgumentParser) -> None:
     """Which model."""
     parser.add_argument(
         "--model",
         metavar="M",
-        help="a name that `codec models` lists, a model folder, or owner/name[@revision] on the "
-        "Hugging Face hub (default: the shipped model)",
+        help="a name that `codec model list` shows, a model folder, or owner/name[@revision] on "
+        "the Hugging Face hub (default: the shipped model)",
     )
 
 
@@ -96,10 +123,10 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 def add_stream_arguments(parser: argparse.ArgumentParser, formats: Iterable[str]) -> None:
     """How raw samples come and go."""
     parser.add_argument(
-        "--format",
+        "--sample-format",
         choices=list(formats),
         default="s16le",
-        help="of the samples, one channel at the model's rate (default: s16le)",
+        help="of the raw samples, one channel at the model's rate (default: s16le)",
     )
     parser.add_argument(
         "--threads", type=positive, default=1, metavar="N", help="CPU threads (default: 1)"
@@ -176,23 +203,3 @@ def add_entropy_argument(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="make .codec files smaller with the model's tables, which readers then need, too",
     )
-
-
-def load_tables(model: str | None, *, required: bool = False) -> EntropyTables | None:
-    """The entropy tables of a model; None if it has none or no model is there by default.
-
-    Raises:
-        ModelError: the model was named and is missing, or tables are `required`.
-    """
-    if model is None and not required and DEFAULT_MODEL not in shipped_models():
-        return None
-    folder = model_folder(model or DEFAULT_MODEL)
-    return read_tables(folder) if required or (folder / TABLES_FILE).is_file() else None
-
-
-def set_threads(threads: int | None) -> None:
-    """How many CPU threads torch may use; None leaves its default, all cores."""
-    import torch
-
-    if threads is not None:
-        torch.set_num_threads(threads)

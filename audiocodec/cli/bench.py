@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audiocodec.audio import read_waveform
-from audiocodec.cli.arguments import add_model_arguments, load_model, positive, set_threads
+from audiocodec.cli.arguments import add_examples, add_model_arguments, load_model, positive
 from audiocodec.cli.output import print_report
 from audiocodec.data.samples import shipped_speech
 from audiocodec.environment import available_cores, environment
+from audiocodec.pipeline.models import set_threads
 
 if TYPE_CHECKING:
     from audiocodec.models.codec import Codec
@@ -30,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--repeats", type=positive, default=5, metavar="N", help="the median of N runs counts"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
+    add_examples(
+        parser, "codec bench --threads 1 4", "codec bench --model exp/model --device cuda --json"
+    )
 
 
 def run(args: argparse.Namespace) -> None:

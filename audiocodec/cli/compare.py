@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from audiocodec.cli.arguments import add_examples
+
 if TYPE_CHECKING:
     from audiocodec.evaluation.comparison import Comparison
 
@@ -13,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("first", type=Path, metavar="OUT_A", help="an output of codec evaluate")
     parser.add_argument("others", type=Path, nargs="+", metavar="OUT_B", help="others")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    add_examples(parser, "codec compare evaluations/base evaluations/large")
 
 
 def run(args: argparse.Namespace) -> None:

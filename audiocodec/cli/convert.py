@@ -1,42 +1,35 @@
-"""What `codec pack` and `codec unpack` share: code files from one format to the other."""
+"""`codec convert`: code files from one format to another, or to shards, without loss."""
 
 import argparse
-from collections.abc import Sequence
 
-from audiocodec.codes import Coded, write_codes
-from audiocodec.entropy.model import EntropyTables
-from audiocodec.errors import ConfigError
-from audiocodec.pipeline import batch
-from audiocodec.pipeline.paths import STANDARD, Item, input_codes, output_file, plan
+from audiocodec.cli import arguments
+from audiocodec.codes import CODE_SUFFIXES
+from audiocodec.containers.shards import FORMATS
+from audiocodec.pipeline.convert import convert_files
+from audiocodec.pipeline.options import ConvertOptions
 
 
-def convert(
-    args: argparse.Namespace,
-    from_suffixes: Sequence[str],
-    to_suffix: str,
-    tables: EntropyTables | None,
-) -> None:
-    """Do all that the arguments of `add_path_arguments` name; packed files need `tables`."""
-    todo = plan(args.inputs, args.output, from_suffixes, to_suffix, "codes.scp")
-    for item in todo.items[: todo.single]:
-        if str(item.target) != STANDARD and item.target.suffix != to_suffix:
-            raise ConfigError(f"{item.target}: this command writes {to_suffix} files")
-
-    def load(item: Item) -> Coded:
-        return input_codes(item.source, tables)
-
-    def compute(items: Sequence[Coded]) -> Sequence[Coded]:
-        return items
-
-    def save(item: Item, coded: Coded) -> None:
-        with output_file(item.target, to_suffix) as path:
-            write_codes(path, coded.codes, coded.metadata, tables)
-
-    pipeline = batch.Pipeline(
-        load,
-        compute,
-        save,
-        lambda coded: coded.metadata.duration,
-        nominal_bits=lambda coded: coded.nominal_bits,
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `codec convert`."""
+    arguments.add_path_arguments(parser, "code", "codes")
+    arguments.add_model_argument(parser)
+    parser.add_argument(
+        "--format",
+        choices=[suffix[1:] for suffix in CODE_SUFFIXES] + list(FORMATS),
+        default="npy",
+        help="of the files in a folder (default: npy), or of shards to train language models on",
     )
-    batch.run(todo, pipeline, args)
+    arguments.add_entropy_argument(parser)
+    arguments.add_shard_arguments(parser)
+    arguments.add_examples(
+        parser,
+        "codec convert speech.npy speech.codec --entropy",
+        "codec convert codes/ packed/ --format codec",
+        "codec convert codes/ shards/ --format webdataset --shard-size 10000",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Convert everything that the arguments name."""
+    inputs, output = arguments.paths(args)
+    convert_files(inputs, output, args.model, arguments.options(ConvertOptions, args))

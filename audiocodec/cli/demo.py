@@ -5,12 +5,12 @@ import time
 from pathlib import Path
 
 from audiocodec.audio import read_waveform, write_waveform
-from audiocodec.cli import listen
-from audiocodec.cli.arguments import add_model_arguments, load_model, positive
+from audiocodec.cli.arguments import add_examples, add_model_arguments, load_model, positive
 from audiocodec.cli.output import print_report
 from audiocodec.codes import read_codes, write_codes
 from audiocodec.data.samples import demo_speech
 from audiocodec.evaluation.codes_figure import draw
+from audiocodec.pipeline.listening import listening_page
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--audio", metavar="FILE", help="default: two shipped sentences")
     parser.add_argument("--output", default="demo", metavar="DIR", help="default: demo")
     parser.add_argument("--num-quantizers", type=positive, metavar="N", help="default: all")
+    add_examples(parser, "codec demo", "codec demo --audio speech.wav --output demo")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
     draw(picture, original[0], decoded[0], coded.codes, rate, caption)
     scores, reasons = score_signals(original[0], decoded[0], rate, ("pesq_wb", "stoi"))
     files |= {"demo.png": picture, "listen.html": folder / "listen.html"}
-    listen.write_page(transcoder, [source], files["listen.html"])
+    listening_page(transcoder, [source], files["listen.html"])
     report = {
         "audio": str(source),
         "model": model,

@@ -5,13 +5,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from audiocodec.cli.arguments import positive, set_threads
+from audiocodec.cli.arguments import add_examples, positive
+from audiocodec.pipeline.models import set_threads
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `codec evaluate`."""
     side = "a folder of audio, a data directory, a list or a file"
-    parser.add_argument("--reference", "--data", type=Path, required=True, metavar="REF", help=side)
+    parser.add_argument("--reference", type=Path, required=True, metavar="REF", help=side)
     systems = parser.add_mutually_exclusive_group(required=True)
     systems.add_argument("--degraded", type=Path, metavar="DEG", help=side)
     systems.add_argument("--model", metavar="M", help="encode and decode REF with this model")
@@ -48,6 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-report", action="store_true", help="write no report.html")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    add_examples(
+        parser,
+        "codec evaluate --reference corpus/ --model speech_24k --output evaluation/",
+        "codec evaluate --reference corpus/ --degraded opus/ --bitrate 6000 --output opus_6k/",
+    )
 
 
 def run(args: argparse.Namespace) -> None:

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from audiocodec.audio import AUDIO_SUFFIXES, audio_info
-from audiocodec.cli.arguments import add_model_argument, add_truncated_argument, load_tables
+from audiocodec.cli.arguments import add_examples, add_model_argument, add_truncated_argument
 from audiocodec.cli.output import print_report
 from audiocodec.codes import CODE_SUFFIXES, packed_layout, read_codes
 from audiocodec.entropy.model import EntropyTables
 from audiocodec.models.folders import DEFAULT_MODEL, model_folder
+from audiocodec.pipeline.models import load_tables
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_argument(parser)
     add_truncated_argument(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
+    add_examples(parser, "codec info", "codec info speech.npy --json")
 
 
 def run(args: argparse.Namespace) -> None:

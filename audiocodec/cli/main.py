@@ -5,54 +5,105 @@ import importlib
 import logging
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from audiocodec._version import __version__
 from audiocodec.errors import CodecError
 
-COMMANDS = {
-    "encode": "audio files to code files",
-    "decode": "code files to audio files",
-    "stream-encode": "raw samples on stdin to a stream of codes on stdout",
-    "stream-decode": "a stream of codes on stdin to raw samples on stdout",
-    "pack": "code files to the compact container",
-    "unpack": "the compact container back to plain code files",
-    "verify": "check code files whole",
-    "shard": "code files of a corpus to Parquet or WebDataset, to train language models on",
-    "fit-entropy": "give a model tables that make its packed codes smaller",
-    "models": "list the models on this machine",
-    "info": "describe a model, a code file or an audio file",
-    "evaluate": "score degraded audio against its reference",
-    "compare": "compare evaluations of several systems on the same utterances",
-    "report": "write one page about evaluations",
-    "listen": "write one page to hear recordings beside what a model makes of them",
-    "train": "train a codec",
-    "plot": "draw the curves of trainings",
-    "import-simvq": "make a model of a published SimVQ checkpoint",
-    "export": "write a model folder to release",
-    "prepare-data": "data directories from audio as it lies on disk",
-    "validate-data": "check data directories and their audio",
-    "usage": "count how much of its codebooks a model uses",
-    "bench": "measure a model's speed on this machine",
-    "demo": "encode, decode, measure and draw a shipped utterance",
+SECTIONS: dict[str, dict[str, str]] = {  # as `codec --help` lists them
+    "Audio and codes": {
+        "encode": "audio files to code files",
+        "decode": "code files to audio files",
+        "info": "describe a model, a code file or an audio file",
+        "verify": "check code files in full",
+        "convert": "code files to another format, or to shards for training language models",
+    },
+    "Streams": {
+        "stream encode": "raw samples on stdin to a stream of codes on stdout",
+        "stream decode": "a stream of codes on stdin to raw samples on stdout",
+    },
+    "Training and evaluation": {
+        "data prepare": "write data directories for audio as it lies on disk",
+        "data validate": "check data directories and their audio",
+        "train": "train a codec",
+        "evaluate": "score degraded audio, or a model, against the reference",
+        "compare": "compare evaluations of several systems on the same utterances",
+        "report": "write one page about evaluations, or about trainings",
+        "listen": "write one page to hear recordings beside what a model makes of them",
+    },
+    "Models": {
+        "model list": "list the models on this machine",
+        "model export": "write a model folder to release",
+        "model import": "make a model of a published SimVQ checkpoint",
+        "model usage": "count how much of its codebooks a model uses",
+        "model fit-entropy": "give a model the entropy tables that make its packed codes smaller",
+    },
+    "This machine": {
+        "bench": "measure how fast a model runs",
+        "demo": "encode, decode, measure and draw a shipped recording",
+        "completion": "print a script that completes commands in a shell",
+    },
 }
+COMMANDS = {name: text for section in SECTIONS.values() for name, text in section.items()}
+GROUPS = {
+    "stream": "encode or decode audio while it arrives",
+    "data": "prepare and check data to train on",
+    "model": "list, exchange and examine models",
+}
+EXAMPLES = """\
+Examples
+  codec encode speech.wav speech.npy
+  codec decode speech.npy decoded.wav
+  codec encode corpus/ codes/ --format codec --jobs 4
+  codec evaluate --reference corpus/ --model speech_24k --output evaluation/
+
+codec COMMAND --help shows the options of a command, with examples."""
+
+
+def build_parser(*commands: str) -> argparse.ArgumentParser:
+    """The parser of all commands; only those of `commands` have their options, to start fast."""
+    lists = [f"{title}\n{_listed(section)}" for title, section in SECTIONS.items()]
+    parser = _parser(
+        argparse.ArgumentParser(prog="codec"),
+        "Train, use and measure neural audio codecs.",
+        "\n\n".join([*lists, EXAMPLES]),
+    )
+    parser.add_argument("--version", action="version", version=f"codec {__version__}")
+    subparsers = _commands(parser, "command")
+    groups = {}
+    for group, summary in GROUPS.items():
+        own = {name: text for name, text in COMMANDS.items() if name.startswith(f"{group} ")}
+        sub = _parser(subparsers.add_parser(group), f"{summary.capitalize()}.", _listed(own))
+        groups[group] = _commands(sub, "subcommand")
+    for name, summary in COMMANDS.items():
+        group, _, own_name = name.rpartition(" ")
+        parent: Any = groups[group] if group else subparsers
+        sub = _parser(parent.add_parser(own_name), f"{summary.capitalize()}.")
+        if name in commands:
+            importlib.import_module(_module(name)).add_arguments(sub)
+    return parser
+
+
+def _parser(
+    parser: argparse.ArgumentParser, description: str, epilog: str | None = None
+) -> argparse.ArgumentParser:
+    parser.description, parser.epilog = description, epilog
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    return parser
+
+
+def _commands(parser: argparse.ArgumentParser, name: str) -> Any:
+    parser.usage = "%(prog)s COMMAND ..."
+    suppress = argparse.SUPPRESS  # the epilog lists them
+    return parser.add_subparsers(dest=name, metavar="COMMAND", required=True, help=suppress)
+
+
+def _listed(commands: dict[str, str]) -> str:
+    return "\n".join(f"  {name:18} {summary}" for name, summary in commands.items())
 
 
 def _module(command: str) -> str:
-    return f"audiocodec.cli.{command.replace('-', '_')}"
-
-
-def build_parser(command: str | None) -> argparse.ArgumentParser:
-    """The parser of all commands; only that of `command` has its options, to start fast."""
-    parser = argparse.ArgumentParser(
-        prog="codec", description="Train, use and measure neural audio codecs."
-    )
-    parser.add_argument("--version", action="version", version=f"codec {__version__}")
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, summary in COMMANDS.items():
-        sub = subparsers.add_parser(name, help=summary, description=summary.capitalize() + ".")
-        if name == command:
-            importlib.import_module(_module(name)).add_arguments(sub)
-    return parser
+    return f"audiocodec.cli.{command.replace(' ', '_').replace('-', '_')}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,10 +111,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if logging.lastResort is not None:  # writes what no command has sent elsewhere
         logging.lastResort.setFormatter(logging.Formatter("codec: warning: %(message)s"))
     arguments = list(sys.argv[1:] if argv is None else argv)
-    command = next((word for word in arguments if not word.startswith("-")), None)
-    args = build_parser(command if command in COMMANDS else None).parse_args(arguments)
+    words = [word for word in arguments if not word.startswith("-")]
+    command = " ".join(words[: 2 if words[:1] and words[0] in GROUPS else 1])
+    args = build_parser(command).parse_args(arguments)
     try:
-        importlib.import_module(_module(args.command)).run(args)
+        importlib.import_module(_module(command)).run(args)
     except CodecError as error:
         print(f"codec: error: {error}", file=sys.stderr)
         return error.exit_code

@@ -1,4 +1,4 @@
-"""`codec train`: train a codec on data directories, or go on with a run that was stopped."""
+"""`codec train`: train a codec on data directories, or resume an interrupted training."""
 
 import argparse
 import os
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audiocodec.cli.arguments import not_negative, positive
+from audiocodec.cli.arguments import add_examples, not_negative, positive
 from audiocodec.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,10 +35,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="go on although options or data have changed since the checkpoint",
     )
     parser.add_argument(
-        "--workers", type=not_negative, help="processes that read audio (default: 4 a GPU)"
+        "--jobs",
+        type=not_negative,
+        metavar="N",
+        help="processes that read audio (default: 4 a GPU)",
     )
-    parser.add_argument("--threads", type=positive, help="threads of one process on a CPU")
-    parser.add_argument("--cpu", action="store_true", help="do not use a GPU")
+    parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads of each process")
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="auto: GPUs if there are any (default)",
+    )
+    add_examples(
+        parser,
+        "codec train --train-data data/train --valid-data data/valid --output exp",
+        "codec train --init-from speech_24k --train-data a/train --valid-data a/valid --output b",
+        "accelerate launch --multi_gpu $(which codec) train --config train.yaml ...",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -69,16 +83,18 @@ def run(args: argparse.Namespace) -> None:
     train, valid = _read(args.train_data), _read(args.valid_data)
     main_process = os.environ.get("RANK", "0") == "0"
     log_to(args.output / "train.log", logging.INFO if main_process else logging.WARNING)
-    workers = args.workers
+    if args.device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("--device cuda: no GPU that torch can use is there")
+    workers = args.jobs
     if workers is None:
-        workers = 4 if torch.cuda.is_available() and not args.cpu else 0
+        workers = 4 if torch.cuda.is_available() and args.device != "cpu" else 0
     trainer = Trainer(
         config,
         args.output,
         train,
         valid,
         workers=workers,
-        cpu=args.cpu,
+        cpu=args.device == "cpu",
         start=start,
         allow_changes=args.allow_changes,
     )

@@ -2,9 +2,10 @@
 
 import argparse
 
-from audiocodec.cli.arguments import add_model_argument, load_tables
+from audiocodec.cli.arguments import add_examples, add_model_argument
 from audiocodec.codes import CODE_SUFFIXES, read_codes
 from audiocodec.errors import CodecError, ConfigError
+from audiocodec.pipeline.models import load_tables
 from audiocodec.pipeline.paths import Item, found
 from audiocodec.pipeline.progress import Progress
 
@@ -13,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `codec verify`."""
     parser.add_argument("inputs", nargs="+", metavar="IN", help="code file, folder or list (*.scp)")
     add_model_argument(parser)
+    add_examples(parser, "codec verify codes/")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -95,7 +95,7 @@ def read_header(file: BinaryIO) -> StreamHeader:
     """
     start = file.read(len(MAGIC))
     if start != MAGIC:
-        raise CodeFileError("no stream of codes; `codec stream-encode` makes one")
+        raise CodeFileError("not a stream of codes; `codec stream encode` makes one")
     prefix = _exactly(file, _START.size)
     version, size = _START.unpack(prefix)
     if size > _MAX_HEADER_BYTES:

@@ -124,7 +124,7 @@ class Crops:
         if crop is None:
             raise DataError(
                 f"{_TRIES} files in a row could not be read, the last since {trouble}; run codec "
-                "validate-data on the data"
+                "data validate on the data"
             )
         return crop._replace(warnings=tuple(warnings))
 
@@ -179,7 +179,7 @@ class Crops:
         if looked and _is_silent_file(utterance):
             found = "is silent from beginning to end"
             yield CropWarning(
-                utterance.id, "silent", f"{found}; codec validate-data --fix drops it"
+                utterance.id, "silent", f"{found}; codec data validate --fix drops it"
             )
 
     def _first_time(self, utterance: Utterance, fault: str) -> bool:

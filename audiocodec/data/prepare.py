@@ -1,6 +1,6 @@
 """Data directories from audio as it lies on disk: any tree of files, LibriTTS.
 
-Headers alone are read here; `codec validate-data` decodes every file.
+Headers alone are read here; `codec data validate` decodes every file.
 """
 
 import hashlib

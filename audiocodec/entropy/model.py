@@ -164,7 +164,7 @@ def read_tables(folder: str | Path) -> EntropyTables:
     path = Path(folder) / TABLES_FILE
     if not path.is_file():
         raise ModelError(
-            f"{folder} has no entropy tables ({TABLES_FILE}); `codec fit-entropy` makes them"
+            f"{folder} has no entropy tables ({TABLES_FILE}); `codec model fit-entropy` makes them"
         )
     try:
         tensors = load_file(path)
@@ -172,7 +172,7 @@ def read_tables(folder: str | Path) -> EntropyTables:
         return EntropyTables(_layer(tensors, "shared"), tuple(_stage(tensors, n) for n in numbers))
     except (OSError, SafetensorError, KeyError, TypeError, IndexError, ModelError) as error:
         raise ModelError(
-            f"{path}: no usable entropy tables: {error}; `codec fit-entropy` makes new ones"
+            f"{path}: no usable entropy tables: {error}; `codec model fit-entropy` makes new ones"
         ) from None
 
 

@@ -52,6 +52,7 @@ def load_codec(path_or_name: str | Path = DEFAULT_MODEL, device: str = "cpu") ->
             "one of them is damaged or was changed"
         )
     codec = Codec(config, name=model_name(folder))
+    codec.folder = folder
     basis = header.get(BASIS_KEY)
     if basis not in (None, codec.quantizer.basis_digest):
         raise ModelError(

@@ -9,6 +9,7 @@ import copy
 import hashlib
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,6 +48,7 @@ class Codec(nn.Module):
     def __init__(self, config: CodecConfig, name: str = "unnamed") -> None:
         super().__init__()
         self.config, self.name = config, name
+        self.folder: Path | None = None  # that it was loaded from
         self.sample_rate, self.hop_length = config.sample_rate, config.hop_length
         self.encoder: Any = ENCODERS.build(config.encoder, config.latent_dim)
         self.quantizer: Quantizer = QUANTIZERS.build(config.quantizer, config.latent_dim)

@@ -4,7 +4,6 @@ All three steps run in threads: the disk, the decoder of an audio file, the resa
 of a model do not hold Python's lock.
 """
 
-import argparse
 import contextlib
 import json
 import signal
@@ -19,8 +18,9 @@ from typing import Generic, TypeAlias, TypeVar
 
 from audiocodec.errors import CodecError
 from audiocodec.files import atomic_path
+from audiocodec.pipeline.options import BatchOptions
 from audiocodec.pipeline.paths import Item, Plan
-from audiocodec.pipeline.progress import Outcomes, Progress
+from audiocodec.pipeline.progress import Outcomes, Progress, Summary
 
 Loaded = TypeVar("Loaded")
 Result = TypeVar("Result")
@@ -43,11 +43,11 @@ class Pipeline(Generic[Loaded, Result]):
 def run(
     plan: Plan,
     pipeline: Pipeline[Loaded, Result],
-    args: argparse.Namespace,
+    options: BatchOptions,
     batch_seconds: float = 0,
     workers: int = 1,
-) -> None:
-    """Do all of `plan` as `args` (of `arguments.add_path_arguments`) say.
+) -> Summary:
+    """Do all of `plan`.
 
     Args:
         batch_seconds: audio to compute in one batch; 0 is one file.
@@ -57,36 +57,38 @@ def run(
         CodecError: the only file failed.
         PartialFailure: some of several failed; each has been reported on stderr.
     """
-    todo = [item for item in plan.items if not (args.skip_existing and item.target.exists())]
+    todo = [item for item in plan.items if not (options.skip_existing and item.target.exists())]
     with stoppable():
         if plan.single:
-            outcomes = {}
+            outcomes: Outcomes = {}
+            seconds = 0.0
             for item in todo:
                 loaded = pipeline.load(item)
+                seconds = pipeline.seconds(loaded)
                 pipeline.save(item, pipeline.compute([loaded])[0])
-                outcomes[item] = {"status": "done", "seconds": pipeline.seconds(loaded)}
-            write_manifest(args.manifest, plan.items, outcomes)
-            return
-        progress = Progress(len(plan.items), len(plan.items) - len(todo))
+                outcomes[item] = {"status": "done", "seconds": seconds}
+            write_manifest(options.manifest, plan.items, outcomes)
+            return Summary(1, len(todo), 1 - len(todo), seconds)
+        progress = Progress(len(plan.items), len(plan.items) - len(todo), options.report)
         try:
-            run_items(todo, pipeline, args, progress, batch_seconds, workers)
+            run_items(todo, pipeline, options, progress, batch_seconds, workers)
         finally:
             if plan.list_path is not None:
                 _write_list(plan)
-            write_manifest(args.manifest, plan.items, progress.outcomes)
-        progress.finish()
+            write_manifest(options.manifest, plan.items, progress.outcomes)
+        return progress.finish()
 
 
 def run_items(
     items: Sequence[Item],
     pipeline: Pipeline[Loaded, Result],
-    args: argparse.Namespace,
+    options: BatchOptions,
     progress: Progress,
     batch_seconds: float = 0,
     workers: int = 1,
 ) -> None:
     """Do `items` and tell `progress` of each."""
-    _Run(pipeline, progress, args.jobs, workers).all(items, batch_seconds)
+    _Run(pipeline, progress, options.jobs, workers).all(items, batch_seconds)
 
 
 class _Run(Generic[Loaded, Result]):

@@ -82,6 +82,13 @@ def item_of(name: str, entry: Entry, target: Path, problem: str | None = None) -
     return Item(name, entry.path, target, problem, entry.span, entry.command)
 
 
+def require_suffix(todo: Plan, suffixes: Sequence[str], rule: str) -> None:
+    """Raises ConfigError if a single output is a file whose suffix names none of the formats."""
+    for item in todo.items if todo.single else ():
+        if str(item.target) != STANDARD and item.target.suffix.lower() not in suffixes:
+            raise ConfigError(f"{item.target}: {rule} {', '.join(suffixes)}")
+
+
 def found(given: str, suffixes: Sequence[str]) -> Iterator[tuple[str, Path]]:
     """The whole files that a list, a folder or a path stands for, each with its id.
 

@@ -3,6 +3,7 @@
 import contextlib
 import sys
 import time
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from tqdm import tqdm
@@ -13,16 +14,25 @@ from audiocodec.pipeline.paths import Item
 Outcomes: TypeAlias = dict[Item, dict[str, Any]]  # as a manifest has them
 
 
+@dataclass(frozen=True)
+class Summary:
+    """What a run over files has done: numbers of files, and the seconds of audio in those done."""
+
+    total: int
+    done: int
+    skipped: int = 0
+    seconds: float = 0.0
+
+
 class Progress:
     """What has been done, as a bar when stderr is a terminal and one line in the end."""
 
-    def __init__(self, total: int, skipped: int) -> None:
+    def __init__(self, total: int, skipped: int, report: bool = True) -> None:
         self.total, self.skipped, self.done, self.failed, self.seconds = total, skipped, 0, 0, 0.0
         self.file_bits, self.nominal_bits = 0, 0.0
         self.outcomes: Outcomes = {}
-        self.bar = tqdm(
-            total=total, initial=skipped, unit="file", leave=False, disable=not sys.stderr.isatty()
-        )
+        self.report, hidden = report, not (report and sys.stderr.isatty())
+        self.bar = tqdm(total=total, initial=skipped, unit="file", leave=False, disable=hidden)
         self.start = time.monotonic()
 
     def add(self, seconds: float, item: Item | None = None, nominal_bits: float = 0) -> None:
@@ -45,12 +55,20 @@ class Progress:
         text = " ".join(text.split())
         self.outcomes[item] = {"status": "failed", "error": text}
         where = "" if str(item.source) in text else f"{item.source}: "
-        tqdm.write(f"codec: error: {where}{text}", file=sys.stderr)
+        if self.report:
+            tqdm.write(f"codec: error: {where}{text}", file=sys.stderr)
         self.bar.update()
 
-    def finish(self) -> None:
+    def finish(self) -> Summary:
         """Say what was done; raises PartialFailure if something was not."""
         self.bar.close()
+        if self.report:
+            self._print()
+        if self.failed:
+            raise PartialFailure(f"{self.failed} of {self.total} files failed")
+        return Summary(self.total, self.done, self.skipped, self.seconds)
+
+    def _print(self) -> None:
         skipped = f", {self.skipped} were there already" if self.skipped else ""
         rates = ""
         if self.nominal_bits:
@@ -60,8 +78,6 @@ class Progress:
             f"codec: {self.done} of {self.total} files done{skipped}; {self._speed()}{rates}",
             file=sys.stderr,
         )
-        if self.failed:
-            raise PartialFailure(f"{self.failed} of {self.total} files failed")
 
     def _speed(self) -> str:
         elapsed = max(time.monotonic() - self.start, 1e-9)

@@ -60,7 +60,7 @@ class Guard:
             raise Diverged(
                 f"step {step}: {self.in_a_row} steps in a row were not finite, after "
                 f"{self.returns} returns to a checkpoint; lower the learning rates, and run "
-                "codec validate-data on the training data"
+                "codec data validate on the training data"
             )
         self.returns += 1
         self.in_a_row = 0

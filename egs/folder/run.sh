@@ -23,26 +23,26 @@ num_quantizers="1 2 4 8"  # stages to keep: a row of results each
 parse_options "$@"
 [[ -n $audio ]] || stop "say where the audio is with --audio DIR"
 audio=$(given "$audio")
-device=cpu cpu=(--cpu --threads "$threads")
+device=cpu cpu=(--device cpu --threads "$threads")
 if ((gpus > 0)); then device=cuda cpu=(); fi
 
 if run_stage 0 "data directories, split by speaker" "$data" \
   "$audio" "$speaker_from" "$valid" "$test" "$seed"; then
-  codec prepare-data folder --audio "$audio" --speaker-from "$speaker_from" --output "$data" \
+  codec data prepare folder --audio "$audio" --speaker-from "$speaker_from" --output "$data" \
     --valid "$valid" --test "$test" --seed "$seed" --jobs "$nj" ||
     [[ $? -eq 3 ]] # some files left out, each named
 fi
 
 if run_stage 1 "validate the data, leave out what is unusable" "$data/checked" \
   "$data/train" "$data/valid" "$data/test"; then
-  codec validate-data "$data/train" "$data/valid" "$data/test" --fix "$data/checked" \
+  codec data validate "$data/train" "$data/valid" "$data/test" --fix "$data/checked" \
     --jobs "$nj" >"$data/checked/findings.tsv"
 fi
 
 if run_stage 2 "train the codec" "$exp" "$config"; then
   $train_cmd --name train --gpus "$gpus" "$exp/log/train.log" \
     ../../recipes/launch/processes.sh "$gpus" codec train --config "$config" --output "$exp" \
-    --train-data "$data/checked/train" --valid-data "$data/checked/valid" --workers "$nj" "${cpu[@]}"
+    --train-data "$data/checked/train" --valid-data "$data/checked/valid" --jobs "$nj" "${cpu[@]}"
 fi
 
 if run_stage 3 "encode and decode the test set" "$exp/test" "$num_quantizers"; then
@@ -71,6 +71,6 @@ fi
 if run_stage 5 "report" "$exp/report"; then
   read -ra stages <<<"$num_quantizers"
   codec report "${stages[@]/#/$exp/scores/}" --output "$exp/report/report.html"
-  codec plot "$exp" --output "$exp/report"
+  codec report "$exp" --output "$exp/report/curves.html"
   cat "$exp/RESULTS.md"
 fi

@@ -21,7 +21,7 @@ data=data                 # folder of the data directories
 exp=exp/libritts          # folder of the experiment
 num_quantizers="1 2 4 8"  # stages to keep: a row of results each
 parse_options "$@"
-device=cpu cpu=(--cpu --threads "$threads")
+device=cpu cpu=(--device cpu --threads "$threads")
 if ((gpus > 0)); then device=cuda cpu=(); fi
 if [[ -n $corpus ]]; then corpus=$(given "$corpus"); fi
 read -ra train <<<"$train_sets"
@@ -39,13 +39,13 @@ if run_stage 0 "download and unpack" downloads/wanted "corpus $corpus" "${sets[*
 fi
 
 if run_stage 1 "data directories" "$data"; then
-  codec prepare-data libritts --corpus "${corpus:-downloads}" --output "$data" --jobs "$nj" ||
+  codec data prepare libritts --corpus "${corpus:-downloads}" --output "$data" --jobs "$nj" ||
     [[ $? -eq 3 ]] # some files left out, each named
 fi
 
 if run_stage 2 "validate the data, leave out what is unusable" "$data/checked" \
   "${sets[@]/#/$data/}"; then
-  codec validate-data "${sets[@]/#/$data/}" --sample-rate 24000 --fix "$data/checked" \
+  codec data validate "${sets[@]/#/$data/}" --sample-rate 24000 --fix "$data/checked" \
     --jobs "$nj" >"$data/checked/findings.tsv"
 fi
 
@@ -53,7 +53,7 @@ if run_stage 3 "train the codec" "$exp" "$config" "${train[*]}" "${valid[*]}"; t
   $train_cmd --name train --gpus "$gpus" "$exp/log/train.log" \
     ../../recipes/launch/processes.sh "$gpus" codec train --config "$config" --output "$exp" \
     --train-data "${train[@]/#/$data/checked/}" --valid-data "${valid[@]/#/$data/checked/}" \
-    --workers "$nj" "${cpu[@]}"
+    --jobs "$nj" "${cpu[@]}"
 fi
 
 if run_stage 4 "encode and decode the test sets" "$exp/test" "$test_sets" "$num_quantizers"; then
@@ -88,6 +88,6 @@ if run_stage 6 "report" "$exp/report"; then
   for set in $test_sets; do
     codec report "${stages[@]/#/$exp/scores/$set/}" --output "$exp/report/$set.html"
   done
-  codec plot "$exp" --output "$exp/report"
+  codec report "$exp" --output "$exp/report/curves.html"
   cat "$exp/RESULTS.md"
 fi

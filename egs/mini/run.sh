@@ -14,15 +14,15 @@ exp=exp/mini            # folder of the experiment
 parse_options "$@"
 
 if run_stage 0 "data directories of the shipped speech" data; then
-  codec prepare-data samples --output data --valid 2 --test 2 --jobs "$nj"
+  codec data prepare samples --output data --valid 2 --test 2 --jobs "$nj"
 fi
 
 if run_stage 1 "validate the data" data/checked data/train data/valid data/test; then
-  codec validate-data data/train data/valid data/test --jobs "$nj"
+  codec data validate data/train data/valid data/test --jobs "$nj"
 fi
 
 if run_stage 2 "train the codec" "$exp" "$config"; then
-  $train_cmd --name mini "$exp/log/train.log" codec train --config "$config" --cpu \
+  $train_cmd --name mini "$exp/log/train.log" codec train --config "$config" --device cpu \
     --train-data data/train --valid-data data/valid --output "$exp" --threads "$threads"
 fi
 
@@ -43,7 +43,7 @@ fi
 
 if run_stage 6 "report and check" "$exp/report"; then
   codec report "$exp/scores" --output "$exp/report/report.html"
-  codec plot "$exp" --output "$exp/report"
+  codec report "$exp" --output "$exp/report/curves.html"
   cat "$exp/RESULTS.md"
   python ../../recipes/check_run.py "$exp"
 fi

@@ -25,35 +25,35 @@ if run_stage 0 "data directories of what is free for any use" data "$corpus/mani
 fi
 
 if run_stage 1 "validate the data" data/checked data/train data/valid; then
-  codec validate-data data/train data/valid --jobs "$nj"
+  codec data validate data/train data/valid --jobs "$nj"
 fi
 
 if run_stage 2 "train the codec" "$exp" "$config"; then
-  $train_cmd --name train "$exp/log/train.log" codec train --config "$config" --cpu \
+  $train_cmd --name train "$exp/log/train.log" codec train --config "$config" --device cpu \
     --train-data data/train --valid-data data/valid --output "$exp" --threads "$threads"
 fi
 
 if run_stage 3 "release the best model in half precision" "$exp/release"; then
-  codec export "$exp" "$exp/release/speech_24k" --half
+  codec model export "$exp" "$exp/release/speech_24k" --half
 fi
 
 if run_stage 4 "entropy tables from its codes of the training speech" "$exp/codes" "$nj"; then
   codec encode data/train/wav.scp "$exp/codes/train" --model "$exp/release/speech_24k" \
     --jobs "$nj" --skip-existing
-  codec fit-entropy "$exp/codes/train" --model "$exp/release/speech_24k"
+  codec model fit-entropy "$exp/codes/train" --model "$exp/release/speech_24k"
 fi
 
 if run_stage 5 "score it on speech it never saw" "$exp/results" "$num_quantizers" "$dev" "$metrics"; then
   model=$exp/release/speech_24k
   for n in $num_quantizers; do
-    codec evaluate --data "$dev" --model "$model" --num-quantizers "$n" --metrics "$metrics" \
+    codec evaluate --reference "$dev" --model "$model" --num-quantizers "$n" --metrics "$metrics" \
       --output "$exp/results/$n" --jobs "$nj" >/dev/null ||
       [[ $? -eq 3 ]] # some could not be scored, which the card counts
   done
   read -ra stages <<<"$num_quantizers"
   codec report "${stages[@]/#/$exp/results/}" --output "$exp/results/report.html"
   codec bench --model "$model" --threads 1 --json >"$exp/results/bench.json"
-  codec usage --model "$model" "$dev" "$exp/codes/train" --output "$exp/results"
+  codec model usage --model "$model" "$dev" "$exp/codes/train" --output "$exp/results"
 fi
 
 if run_stage 6 "model card" "$exp/card"; then

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import torch
 
-from audiocodec.cli import encode  # noqa: F401
 from audiocodec.cli.main import main
 from audiocodec.models import transcoder  # noqa: F401
+from audiocodec.pipeline import encode  # noqa: F401
 
 
 def start(arguments: list[str]) -> int:

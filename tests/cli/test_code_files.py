@@ -1,4 +1,4 @@
-"""`codec pack`, `unpack`, `verify` and `info` on code files."""
+"""`codec convert`, `verify` and `info` on code files."""
 
 import json
 import shutil
@@ -22,6 +22,8 @@ METADATA = CodesMetadata(
     source_channels=1,
 )
 
+PACK = ("convert", "--format", "codec")
+
 
 def write_random_codes(path):
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,13 +34,13 @@ def write_random_codes(path):
 def test_packing_and_unpacking_give_the_same_bytes_back(tmp_path, codec):
     for name in ("a.npy", "sub/b.npy"):
         write_random_codes(tmp_path / "plain" / name)
-    assert codec("pack", tmp_path / "plain", tmp_path / "packed").exit_code == 0
-    assert codec("unpack", tmp_path / "packed", tmp_path / "back").exit_code == 0
+    assert codec(*PACK, tmp_path / "plain", tmp_path / "packed").exit_code == 0
+    assert codec("convert", tmp_path / "packed", tmp_path / "back").exit_code == 0
     assert tree(tmp_path / "plain") == tree(tmp_path / "back")
     plain, packed = (sum(map(len, tree(tmp_path / name).values())) for name in ("plain", "packed"))
     assert packed < 0.65 * plain
-    outcome = codec("pack", tmp_path / "plain" / "a.npy", tmp_path / "a.npz")
-    assert outcome.exit_code == 2 and "writes .codec files" in outcome.err
+    outcome = codec(*PACK, tmp_path / "plain" / "a.npy", tmp_path / "a.wav")
+    assert outcome.exit_code == 2 and "a code file ends in .npy, .npz, .codec" in outcome.err
 
 
 def test_encoding_to_the_compact_container_and_decoding_it(tiny_model_dir, tmp_path, codec):
@@ -84,7 +86,7 @@ def test_info_tells_nominal_and_real_bitrates_of_code_files(tmp_path, codec):
 def test_packing_a_folder_tells_nominal_and_real_bitrates(tmp_path, codec, suffix):
     for name in ("a", "b"):
         write_random_codes(tmp_path / "in" / f"{name}{suffix}")
-    outcome = codec("pack", tmp_path / "in", tmp_path / "out")
+    outcome = codec(*PACK, tmp_path / "in", tmp_path / "out")
     size = sum(map(len, tree(tmp_path / "out").values()))
     assert outcome.err.strip().endswith(f"files of {8 * size / 20 / 1000:.2f} kbit/s, nominal 6.00")
 
@@ -95,18 +97,18 @@ def test_a_model_with_tables_packs_smaller_and_its_files_need_it(tiny_model_dir,
     for name in ("a", "b"):
         write_audio(tmp_path / "in" / f"{name}.wav", 240_000)
     assert codec("encode", tmp_path / "in", tmp_path / "npy", "--model", model).exit_code == 0
-    outcome = codec("pack", tmp_path / "npy", tmp_path / "no", "--entropy", "--model", model)
+    outcome = codec(*PACK, tmp_path / "npy", tmp_path / "no", "--entropy", "--model", model)
     assert outcome.exit_code == 1 and "fit-entropy" in outcome.err
-    assert codec("fit-entropy", tmp_path / "npy", "--model", model).exit_code == 0
+    assert codec("model", "fit-entropy", tmp_path / "npy", "--model", model).exit_code == 0
     for name, options in (("plain", ()), ("small", ("--entropy", "--model", model))):
-        assert codec("pack", tmp_path / "npy", tmp_path / name, *options).exit_code == 0
+        assert codec(*PACK, tmp_path / "npy", tmp_path / name, *options).exit_code == 0
     plain, small = (sum(map(len, tree(tmp_path / name).values())) for name in ("plain", "small"))
     assert small < 0.95 * plain
     direct = ("encode", tmp_path / "in", tmp_path / "direct", "--model", model)
     assert codec(*direct, "--format", "codec", "--entropy").exit_code == 0
     assert tree(tmp_path / "direct") == tree(tmp_path / "small")
     with_model = ("--model", model)
-    assert codec("unpack", tmp_path / "small", tmp_path / "back", *with_model).exit_code == 0
+    assert codec("convert", tmp_path / "small", tmp_path / "back", *with_model).exit_code == 0
     assert tree(tmp_path / "back") == tree(tmp_path / "npy")
     small_file = tmp_path / "small" / "a.codec"
     assert codec("decode", small_file, tmp_path / "a.wav", *with_model).exit_code == 0

@@ -1,4 +1,4 @@
-"""`codec models`: every model that is listed can be named."""
+"""`codec model list`: every model that is listed can be named."""
 
 import json
 
@@ -24,7 +24,7 @@ def zoo(tmp_path, monkeypatch):
 
 
 def test_all_models_are_listed_under_names_that_load_them(zoo, codec):
-    outcome = codec("models", "--json")
+    outcome = codec("model", "list", "--json")
     models = {model["name"]: model for model in json.loads(outcome.out)}
     assert set(models) == {*shipped_models(), "small", "group/carded", "damaged"}
     for name, model in models.items():
@@ -41,23 +41,23 @@ def test_all_models_are_listed_under_names_that_load_them(zoo, codec):
 
 
 def test_shipped_models_state_their_licence_and_their_data(codec):
-    models = {model["name"]: model for model in json.loads(codec("models", "--json").out)}
+    models = {model["name"]: model for model in json.loads(codec("model", "list", "--json").out)}
     assert all(models[name]["licence"] and models[name]["data"] for name in shipped_models())
 
 
 def test_the_list_is_short_for_people(zoo, codec):
-    text = codec("models").out
+    text = codec("model", "list").out
     assert "0.3, 0.6, 0.9 kbit/s" in text and "cc0-1.0" in text and "not stated" in text
     assert f"{zoo / 'small'} ($AUDIOCODEC_MODELS)" in text
 
 
 def test_models_below_a_folder_are_listed(zoo, codec, monkeypatch, tmp_path):
     monkeypatch.delenv("AUDIOCODEC_MODELS")
-    names = [model["name"] for model in json.loads(codec("models", zoo, "--json").out)]
+    names = [model["name"] for model in json.loads(codec("model", "list", zoo, "--json").out)]
     assert names[len(shipped_models()) :] == [
         str(zoo / name) for name in ("damaged", "group/carded", "small")
     ]
-    outcome = codec("models", tmp_path / "absent")
+    outcome = codec("model", "list", tmp_path / "absent")
     assert outcome.exit_code == 1 and "absent" in outcome.err
 
 
@@ -71,4 +71,4 @@ def test_a_name_of_ones_own_works_in_commands(zoo, codec, tmp_path):
 @pytest.mark.parametrize("card", ["", "---\n", "---\n: [\n---\n", "---\n- a\n---\n", "\0---\n"])
 def test_a_card_that_says_nothing_is_no_problem(zoo, codec, card):
     (zoo / "small" / CARD_FILE).write_text(card)
-    assert codec("models").exit_code == 0
+    assert codec("model", "list").exit_code == 0

@@ -1,4 +1,4 @@
-"""`codec shard`: what comes out of Parquet and WebDataset is what is in the code files."""
+"""`codec convert`: what comes out of Parquet and WebDataset is what is in the code files."""
 
 import io
 import json
@@ -11,6 +11,8 @@ import pytest
 
 from audiocodec.codes import CodesMetadata, read_codes, write_codes
 from tests.cli.helpers import tree, write_audio
+
+SHARDS = ("convert", "--format", "parquet")
 
 
 def metadata_for(frames: int, model: str = "tiny") -> CodesMetadata:
@@ -43,8 +45,8 @@ def expected(corpus: Path) -> list[tuple[str, str | None, int, list[list[int]]]]
 
 
 def test_parquet_has_every_utterance(corpus, tmp_path, codec):
-    options = ("--utterances", 2, "--utt2spk", tmp_path / "utt2spk")
-    assert codec("shard", corpus, tmp_path / "out", *options).exit_code == 0
+    options = ("--shard-size", 2, "--utt2spk", tmp_path / "utt2spk")
+    assert codec(*SHARDS, corpus, tmp_path / "out", *options).exit_code == 0
     paths = sorted((tmp_path / "out").iterdir())
     assert [path.name for path in paths] == [f"codes-0000{i}-of-00003.parquet" for i in range(3)]
     tables = [pyarrow.parquet.read_table(path) for path in paths]
@@ -56,7 +58,7 @@ def test_parquet_has_every_utterance(corpus, tmp_path, codec):
 
 def test_webdataset_has_every_utterance(corpus, tmp_path, codec):
     options = ("--format", "webdataset", "--utt2spk", tmp_path / "utt2spk")
-    assert codec("shard", corpus, tmp_path / "out", *options).exit_code == 0
+    assert codec(*SHARDS, corpus, tmp_path / "out", *options).exit_code == 0
     rows = []
     with tarfile.open(tmp_path / "out" / "codes-00000-of-00001.tar") as tar:
         members = tar.getnames()
@@ -71,15 +73,15 @@ def test_webdataset_has_every_utterance(corpus, tmp_path, codec):
 
 @pytest.mark.parametrize("kind", ["parquet", "webdataset"])
 def test_a_second_run_gives_the_same_bytes(corpus, tmp_path, codec, kind):
-    options = ("--format", kind, "--utterances", 2)
-    assert codec("shard", corpus, tmp_path / "a", *options).exit_code == 0
-    assert codec("shard", corpus, tmp_path / "b", *options).exit_code == 0
+    options = ("--format", kind, "--shard-size", 2)
+    assert codec(*SHARDS, corpus, tmp_path / "a", *options).exit_code == 0
+    assert codec(*SHARDS, corpus, tmp_path / "b", *options).exit_code == 0
     assert tree(tmp_path / "a") == tree(tmp_path / "b")
     first, *others = sorted((tmp_path / "a").iterdir())
     first.write_bytes(b"finished")
     for other in others:
         other.unlink()
-    outcome = codec("shard", corpus, tmp_path / "a", *options, "--skip-existing")
+    outcome = codec(*SHARDS, corpus, tmp_path / "a", *options, "--skip-existing")
     assert outcome.exit_code == 0 and "2 were there already" in outcome.err
     assert first.read_bytes() == b"finished"
     first.unlink()
@@ -93,11 +95,11 @@ def test_damaged_foreign_and_stereo_codes_are_left_out_and_counted(corpus, tmp_p
     length = 9 * 320
     stereo = CodesMetadata("tiny", "0" * 16, 24_000, 320, (1024, 300), length, 24_000, length, 2)
     write_codes(corpus / "z-stereo.npy", np.zeros((2, 2, 9), int), stereo)
-    outcome = codec("shard", corpus, tmp_path / "out")
+    outcome = codec(*SHARDS, corpus, tmp_path / "out")
     assert outcome.exit_code == 3 and "3 of 8 files failed" in outcome.err
     table = pyarrow.parquet.read_table(next((tmp_path / "out").iterdir()))
     assert len(table) == 5
-    assert codec("shard", tmp_path / "out", tmp_path / "none").exit_code == 2
+    assert codec(*SHARDS, tmp_path / "out", tmp_path / "none").exit_code == 2
 
 
 @pytest.mark.parametrize("kind", ["parquet", "webdataset"])
@@ -107,10 +109,10 @@ def test_encoding_to_shards_is_encoding_and_then_sharding(tmp_path, tiny_model_d
     (tmp_path / "in" / "1" / "bad.wav").write_bytes(b"no audio")
     (tmp_path / "utt2spk").write_text("0/0 ada\n1/3 ben\n")
     model = ("--model", tiny_model_dir)
-    options = ("--format", kind, "--utterances", 2, "--utt2spk", tmp_path / "utt2spk")
+    options = ("--format", kind, "--shard-size", 2, "--utt2spk", tmp_path / "utt2spk")
     assert codec("encode", tmp_path / "in", tmp_path / "codes", *model).exit_code == 3
     (tmp_path / "codes" / "1" / "bad.npy").write_bytes(b"no codes")  # for the same division
-    assert codec("shard", tmp_path / "codes", tmp_path / "a", *options).exit_code == 3
+    assert codec(*SHARDS, tmp_path / "codes", tmp_path / "a", *options).exit_code == 3
     encode = ("encode", tmp_path / "in", tmp_path / "b", *model, *options)
     manifest = tmp_path / "manifest.jsonl"
     outcome = codec(*encode, "--manifest", manifest)

@@ -1,4 +1,4 @@
-"""`codec stream-encode` and `stream-decode` through pipes."""
+"""`codec stream encode` and `stream decode` through pipes."""
 
 import io
 import subprocess
@@ -28,7 +28,7 @@ def pipe(monkeypatch: pytest.MonkeyPatch, tiny_model_dir: Path) -> Pipe:
         output = SimpleNamespace(buffer=io.BytesIO(), isatty=lambda: False)
         monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))
         monkeypatch.setattr(sys, "stdout", output)
-        code = main([command, "--model", str(model), *options])
+        code = main([*command.split(), "--model", str(model), *options])
         return code, output.buffer.getvalue()
 
     return run
@@ -43,9 +43,9 @@ def test_samples_through_the_pipe_are_those_of_the_whole(
     pipe: Pipe, tiny_model_dir: Path, num_samples: int
 ) -> None:
     waveform = noise(num_samples)
-    code, codes = pipe("stream-encode", pcm_bytes(waveform, "f32le"), "--format", "f32le")
+    code, codes = pipe("stream encode", pcm_bytes(waveform, "f32le"), "--sample-format", "f32le")
     assert code == 0
-    code, heard = pipe("stream-decode", codes, "--format", "f32le")
+    code, heard = pipe("stream decode", codes, "--sample-format", "f32le")
     assert code == 0
     expected = load_codec(tiny_model_dir).reconstruct(torch.from_numpy(waveform))
     np.testing.assert_allclose(np.frombuffer(heard, "<f4"), expected.numpy(), rtol=0, atol=1e-5)
@@ -53,9 +53,9 @@ def test_samples_through_the_pipe_are_those_of_the_whole(
 
 def test_sixteen_bit_samples_and_fewer_stages(pipe: Pipe, tiny_model_dir: Path) -> None:
     waveform = np.round(noise(5_000) * 32_768) / 32_768
-    code, codes = pipe("stream-encode", pcm_bytes(waveform, "s16le"), "--num-quantizers", "1")
+    code, codes = pipe("stream encode", pcm_bytes(waveform, "s16le"), "--num-quantizers", "1")
     assert code == 0
-    code, heard = pipe("stream-decode", codes)
+    code, heard = pipe("stream decode", codes)
     assert code == 0
     codec = load_codec(tiny_model_dir)
     expected = codec.reconstruct(torch.from_numpy(waveform.astype(np.float32)), num_quantizers=1)
@@ -91,27 +91,27 @@ def test_pieces_may_end_within_a_sample() -> None:
 def test_what_comes_before_damage_is_heard(
     pipe: Pipe, capsys: pytest.CaptureFixture[str], tiny_model_dir: Path
 ) -> None:
-    _, codes = pipe("stream-encode", pcm_bytes(noise(64_000), "s16le"))
-    code, heard = pipe("stream-decode", codes[:-30])
+    _, codes = pipe("stream encode", pcm_bytes(noise(64_000), "s16le"))
+    code, heard = pipe("stream decode", codes[:-30])
     assert code == 1
     assert "before its end mark" in capsys.readouterr().err
-    _, whole = pipe("stream-decode", codes)
+    _, whole = pipe("stream decode", codes)
     assert len(heard) > 0 and whole.startswith(heard[: -2 * 320])
 
 
 def test_nothing_in_is_an_error(pipe: Pipe, capsys: pytest.CaptureFixture[str]) -> None:
-    assert pipe("stream-encode", b"")[0] == 1
+    assert pipe("stream encode", b"")[0] == 1
     assert "no samples" in capsys.readouterr().err
-    assert pipe("stream-decode", b"")[0] == 1
-    assert "no stream of codes" in capsys.readouterr().err
+    assert pipe("stream decode", b"")[0] == 1
+    assert "not a stream of codes" in capsys.readouterr().err
 
 
 def test_codes_of_another_model_are_refused(
     pipe: Pipe, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     save_codec(build_codec(seed=1), tmp_path / "other")
-    _, codes = pipe("stream-encode", pcm_bytes(noise(1_000), "s16le"))
-    code, heard = pipe("stream-decode", codes, model=tmp_path / "other")
+    _, codes = pipe("stream encode", pcm_bytes(noise(1_000), "s16le"))
+    code, heard = pipe("stream decode", codes, model=tmp_path / "other")
     assert (code, heard) == (1, b"")
     assert "made by model 'tiny'" in capsys.readouterr().err
 
@@ -120,16 +120,14 @@ def test_a_terminal_gets_no_bytes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "stdout", SimpleNamespace(isatty=lambda: True))
-    for command in ("stream-encode", "stream-decode"):
-        assert main([command]) == 2
-        assert "pipe" in capsys.readouterr().err or command == "stream-decode"
+    for command in ("stream encode", "stream decode"):
+        assert main(command.split()) == 2
+        assert "pipe" in capsys.readouterr().err or command == "stream decode"
 
 
 def test_samples_leave_while_others_still_come(tiny_model_dir: Path) -> None:
-    command = [sys.executable, "-m", "audiocodec", "{}", "--model", str(tiny_model_dir)]
-    encoder, decoder = (
-        [word.format(f"stream-{way}") for word in command] for way in ("encode", "decode")
-    )
+    command = [sys.executable, "-m", "audiocodec", "stream", "{}", "--model", str(tiny_model_dir)]
+    encoder, decoder = ([word.format(way) for word in command] for way in ("encode", "decode"))
     with (
         subprocess.Popen(encoder, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first,
         subprocess.Popen(decoder, stdin=first.stdout, stdout=subprocess.PIPE) as second,

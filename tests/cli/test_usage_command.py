@@ -1,4 +1,4 @@
-"""`codec usage` over code files, audio and data directories."""
+"""`codec model usage` over code files, audio and data directories."""
 
 import json
 
@@ -17,7 +17,9 @@ def test_codes_and_audio_give_the_same_counts(tmp_path, tiny_model_dir, codec):
     scp.parent.mkdir()
     scp.write_text("".join(f"{i} {tmp_path / 'dev' / f'{i}.wav'}\n" for i in range(3)))
     sets = [tmp_path / "dev", tmp_path / "codes", tmp_path / "data"]
-    outcome = codec("usage", *sets, "--model", tiny_model_dir, "--json", "--output", tmp_path)
+    outcome = codec(
+        "model", "usage", *sets, "--model", tiny_model_dir, "--json", "--output", tmp_path
+    )
     report = json.loads(outcome.out)
     assert report == json.loads((tmp_path / "usage.json").read_text())
     assert report["sets"]["dev"] == report["sets"]["codes"] == report["sets"]["data"]
@@ -30,18 +32,18 @@ def test_codes_and_audio_give_the_same_counts(tmp_path, tiny_model_dir, codec):
     assert total["nominal_bitrate"] == 900 and total["entropy_bitrate"] <= 900
     assert len(report["ranks"]) == 3 and all(rank["full"] == 8 for rank in report["ranks"])
     assert (tmp_path / "usage.png").stat().st_size > 1000
-    table = codec("usage", *sets, "--model", tiny_model_dir).out
+    table = codec("model", "usage", *sets, "--model", tiny_model_dir).out
     assert table.strip() == (tmp_path / "usage.txt").read_text().strip()
 
 
 def test_what_cannot_be_counted_is_named_and_the_rest_counted(tmp_path, tiny_model_dir, codec):
     write_audio(tmp_path / "a" / "good.wav", 24_000)
     (tmp_path / "a" / "bad.wav").write_bytes(b"no audio")
-    outcome = codec("usage", tmp_path / "a", "--model", tiny_model_dir, "--json")
+    outcome = codec("model", "usage", tmp_path / "a", "--model", tiny_model_dir, "--json")
     assert outcome.exit_code == 3 and "bad.wav" in outcome.err
     assert json.loads(outcome.out)["sets"]["a"]["frames"] == 75
     (tmp_path / "empty").mkdir()
-    outcome = codec("usage", tmp_path / "empty", "--model", tiny_model_dir)
+    outcome = codec("model", "usage", tmp_path / "empty", "--model", tiny_model_dir)
     assert outcome.exit_code == 2 and "neither code files nor audio" in outcome.err
 
 
@@ -49,7 +51,7 @@ def test_sets_of_one_name_and_one_called_all_are_kept_apart(tmp_path, tiny_model
     folders = [tmp_path / "x" / "dev", tmp_path / "y" / "dev", tmp_path / "all"]
     for number, folder in enumerate(folders, 1):
         write_audio(folder / "a.wav", number * 24_000)
-    report = json.loads(codec("usage", *folders, "--model", tiny_model_dir, "--json").out)
+    report = json.loads(codec("model", "usage", *folders, "--model", tiny_model_dir, "--json").out)
     frames = {name: usage["frames"] for name, usage in report["sets"].items()}
     assert frames == {str(folder): 75 * n for n, folder in enumerate(folders, 1)} | {"all": 450}
 
@@ -60,7 +62,7 @@ def test_codes_of_another_model_are_refused(tmp_path, tiny_model_dir, codec):
     codes, metadata = read_codes(tmp_path / "a.npy")
     other = type(metadata)(**vars(metadata) | {"model_hash": "0" * 16})
     write_codes(tmp_path / "a.npy", codes, other)
-    outcome = codec("usage", tmp_path / "a.npy", "--model", tiny_model_dir)
+    outcome = codec("model", "usage", tmp_path / "a.npy", "--model", tiny_model_dir)
     assert outcome.exit_code == 3 and "--model" in outcome.err
 
 
@@ -68,5 +70,5 @@ def test_codes_of_another_model_are_refused(tmp_path, tiny_model_dir, codec):
 def test_fewer_stages_are_counted_on_demand(tmp_path, tiny_model_dir, codec, stages):
     path = write_audio(tmp_path / "good.wav", 24_000)
     options = ["--model", tiny_model_dir, "--num-quantizers", stages, "--json"]
-    report = json.loads(codec("usage", path, *options).out)
+    report = json.loads(codec("model", "usage", path, *options).out)
     assert len(report["sets"]["good.wav"]["stages"]) == stages

@@ -139,7 +139,7 @@ def test_batches_tell_how_high_their_files_go(tmp_path):
 def test_nothing_to_read_is_an_error(tmp_path):
     broken = utterance(tmp_path, "broken", noise(1))
     broken.path.write_bytes(b"no audio")
-    with pytest.raises(DataError, match="validate-data"):
+    with pytest.raises(DataError, match="data validate"):
         Crops([broken], PLAIN, RATE, seed=0)(0, 0)
     with pytest.raises(DataError, match="no utterances"):
         Crops([], PLAIN, RATE, seed=0)

@@ -74,7 +74,7 @@ def test_contradictions_are_named_with_file_and_id(name, text, reason, tmp_path)
 
 def validate(capsys, *words: object) -> tuple[int, dict[str, list[str]]]:
     """Exit code and, of each id, the problems that were found."""
-    exit_code = main(["validate-data", *map(str, words), "--json", "--jobs", "1"])
+    exit_code = main(["data", "validate", *map(str, words), "--json", "--jobs", "1"])
     problems: dict[str, list[str]] = {}
     for finding in json.loads(capsys.readouterr().out)["findings"]:
         problems.setdefault(finding["id"], []).append(finding["problem"])
@@ -182,6 +182,6 @@ def test_the_number_of_processes_does_not_change_the_findings(tmp_path, capsys):
     write_data_dir(tmp_path / "data", rows)
     outputs = []
     for jobs in ("1", "2"):
-        assert main(["validate-data", str(tmp_path / "data"), "--jobs", jobs]) == 0
+        assert main(["data", "validate", str(tmp_path / "data"), "--jobs", jobs]) == 0
         outputs.append(capsys.readouterr().out)
     assert outputs[0] == outputs[1] and outputs[0].count("same audio") == 90

@@ -1,4 +1,4 @@
-"""codec prepare-data lhotse, on manifests that lhotse itself writes."""
+"""codec data prepare lhotse, on manifests that lhotse itself writes."""
 
 import sys
 from pathlib import Path
@@ -42,7 +42,7 @@ def manifests(tmp_path, monkeypatch) -> Path:
 
 
 def prepare(*words: object) -> int:
-    return main(["prepare-data", "lhotse", "--output", "data", "--jobs", "1", *map(str, words)])
+    return main(["data", "prepare", "lhotse", "--output", "data", "--jobs", "1", *map(str, words)])
 
 
 def test_recordings_have_the_speakers_of_their_supervisions(manifests, capsys):

@@ -1,4 +1,4 @@
-"""codec prepare-data: speakers, ids, the split, and LibriTTS by its names and layout."""
+"""codec data prepare: speakers, ids, the split, and LibriTTS by its names and layout."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +21,7 @@ def write_noise(path: Path, seed: int = 0, num_samples: int = 2_400) -> None:
 
 
 def prepare(*words: object) -> int:
-    return main(["prepare-data", *map(str, words)])
+    return main(["data", "prepare", *map(str, words)])
 
 
 def speakers(folder: Path) -> set[str]:
@@ -49,7 +49,7 @@ def test_a_folder_becomes_three_sets_without_a_common_speaker(audio, tmp_path):
     assert rows.keys() == {"anna-x_1", "anna-x_1.2", "Änne-b-é", "bob-c", "eve-d", "top"}
     assert rows["anna-x_1"].path == audio / "anna/x 1.wav"
     assert {(row.num_samples, row.sample_rate) for row in rows.values()} == {(2_400, RATE)}
-    assert main(["validate-data", *map(str, folders), "--jobs", "1"]) == 0
+    assert main(["data", "validate", *map(str, folders), "--jobs", "1"]) == 0
 
 
 def test_the_speaker_is_what_the_expression_finds(audio, tmp_path):
@@ -143,7 +143,7 @@ def test_libritts_becomes_a_data_directory_for_each_set(libritts, tmp_path, caps
     path = root / "dev-clean/103/121669/103_121669_000004_000000.wav"
     assert row == Utterance(path.stem, path.resolve(), "103", 2_400, RATE)
     folders = [str(data / subset) for subset in LIBRITTS_SETS]
-    assert main(["validate-data", *folders, "--sample-rate", str(RATE), "--jobs", "1"]) == 0
+    assert main(["data", "validate", *folders, "--sample-rate", str(RATE), "--jobs", "1"]) == 0
 
 
 def test_libritts_may_be_there_in_part_or_not_at_all(libritts, tmp_path, capsys):

@@ -69,11 +69,13 @@ def test_pairs_are_scored_over_their_segments(data: Path, tmp_path: Path) -> Non
 def test_a_repaired_copy_keeps_the_segments(data: Path, tmp_path: Path) -> None:
     (data / "segments").write_text(SEGMENTS + "c a 1.9 9\nd ghost 0 1\ne a 1\nf a 1 0.5\n")
     (data / "utt2spk").write_text("a-1 s\na-2 s\nb-1 t\nc s\n")
-    assert main(["validate-data", str(data), "--jobs", "1"]) == 1
-    assert main(["validate-data", str(data), "--fix", str(tmp_path / "fixed"), "--jobs", "1"]) == 0
+    assert main(["data", "validate", str(data), "--jobs", "1"]) == 1
+    assert (
+        main(["data", "validate", str(data), "--fix", str(tmp_path / "fixed"), "--jobs", "1"]) == 0
+    )
     fixed = read_data_dir(tmp_path / "fixed/data")
     assert {row.id: (row.start, row.num_samples) for row in fixed} == SPANS
-    assert main(["validate-data", str(tmp_path / "fixed/data"), "--jobs", "1"]) == 0
+    assert main(["data", "validate", str(tmp_path / "fixed/data"), "--jobs", "1"]) == 0
 
 
 def test_a_list_named_wav_scp_means_the_segments_beside_it(data: Path) -> None:
@@ -84,10 +86,12 @@ def test_missing_tables_are_made_from_the_list(data: Path, tmp_path: Path, capsy
     for name in ("segments", "utt2spk"):
         (data / name).unlink()
     (data / "utt2dur").write_text("a 2.0\nb 2.0\n")
-    assert main(["validate-data", str(data), "--json", "--jobs", "1"]) == 1
+    assert main(["data", "validate", str(data), "--json", "--jobs", "1"]) == 1
     findings = json.loads(capsys.readouterr().out)["findings"]
     assert [finding["id"] for finding in findings] == ["utt2num_samples", "utt2spk"]
-    assert main(["validate-data", str(data), "--fix", str(tmp_path / "fixed"), "--jobs", "1"]) == 0
+    assert (
+        main(["data", "validate", str(data), "--fix", str(tmp_path / "fixed"), "--jobs", "1"]) == 0
+    )
     assert [(row.speaker, row.num_samples) for row in read_data_dir(tmp_path / "fixed/data")] == [
         ("a", 2 * RATE),
         ("b", 2 * RATE),
@@ -99,7 +103,7 @@ def test_commands_are_run_only_when_asked_for(data: Path, tmp_path: Path, capsys
     trace = tmp_path / "trace"
     (data / "wav.scp").write_text(f"a cat {data}/a.wav; touch {trace} |\nb false |\n")
     (data / "utt2spk").write_text("a s\nb t\n")
-    words = ["validate-data", str(data), "--jobs", "1"]
+    words = ["data", "validate", str(data), "--jobs", "1"]
     assert main(words) == 1 and not trace.exists()
     assert "is a command, which is not run" in capsys.readouterr().out
     assert main([*words, "--run-commands"]) == 2 and not trace.exists()

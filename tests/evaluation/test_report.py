@@ -24,7 +24,7 @@ def evaluations(
         write_waveform(folder / "reference" / f"{name}.wav", gain * speech, RATE)
     outputs = [folder / "one_stage", folder / "all_stages"]
     for output, stages in zip(outputs, (["--num-quantizers", "1"], []), strict=True):
-        system = ["--data", str(folder / "reference"), "--model", str(tiny_model_dir), *stages]
+        system = ["--reference", str(folder / "reference"), "--model", str(tiny_model_dir), *stages]
         options = ["--output", str(output), "--metrics", "stoi,si_sdr", "--jobs", "1"]
         assert main(["evaluate", *system, *options]) == 0
     assert main(["report", *map(str, outputs)]) == 0
@@ -49,7 +49,7 @@ def test_a_second_run_encodes_and_scores_nothing_again(evaluations, tiny_model_d
     before = {path: path.stat().st_mtime_ns for path in output.rglob("*.wav")}
     rows, facts = ((output / name).read_text() for name in ("scores.jsonl", "roundtrip.jsonl"))
     speed = json.loads((output / "summary.json").read_text())["stamp"]["times_real_time"]
-    system = ["--data", str(output.parent / "reference"), "--model", str(tiny_model_dir)]
+    system = ["--reference", str(output.parent / "reference"), "--model", str(tiny_model_dir)]
     options = ["--num-quantizers", "1", "--output", str(output), "--metrics", "stoi,si_sdr"]
     assert main(["evaluate", *system, *options, "--no-report"]) == 0
     assert before == {path: path.stat().st_mtime_ns for path in output.rglob("*.wav")}
@@ -65,8 +65,8 @@ def test_what_a_model_makes_is_not_written_over_or_beside_the_reference(
     scp = tmp_path / "bad.scp"
     scp.write_text(f"../../out {tmp_path}/data/a.wav\nb {tmp_path}/data/a.wav\n")
     options = ["--model", str(tiny_model_dir), "--metrics", "si_sdr", "--no-report", "--output"]
-    assert main(["evaluate", "--data", str(tmp_path / "data"), *options, str(tmp_path)]) == 2
-    assert main(["evaluate", "--data", str(scp), *options, str(tmp_path / "x" / "y")]) == 3
+    assert main(["evaluate", "--reference", str(tmp_path / "data"), *options, str(tmp_path)]) == 2
+    assert main(["evaluate", "--reference", str(scp), *options, str(tmp_path / "x" / "y")]) == 3
     assert not list(tmp_path.rglob("out*"))
     assert read_utterances(tmp_path / "x" / "y").loc["../../out", "reason"] == "no degraded file"
 

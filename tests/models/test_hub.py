@@ -132,5 +132,5 @@ def test_a_file_that_is_not_what_the_hub_has_is_refused_until_it_is_deleted(aske
 
 
 def test_tables_are_not_written_into_the_cache(asked, capsys):
-    assert main(["fit-entropy", "codes", "--model", "hub:someone/small-1.5"]) == 1
-    assert "codec export hub:someone/small-1.5" in capsys.readouterr().err
+    assert main(["model", "fit-entropy", "codes", "--model", "hub:someone/small-1.5"]) == 1
+    assert "codec model export hub:someone/small-1.5" in capsys.readouterr().err

@@ -101,7 +101,7 @@ def test_the_command_writes_a_model_that_encodes_and_decodes(tmp_path: Path, cap
     state = oracle.fabricate(**SMALL)
     path = save(tmp_path / "last.ckpt", state)
     (tmp_path / "model.yaml").write_text(json.dumps({"codec": SMALL_CONFIG}))
-    arguments = ["import-simvq", str(path), str(tmp_path / "model"), "--config"]
+    arguments = ["model", "import", str(path), str(tmp_path / "model"), "--config"]
     assert main([*arguments, str(tmp_path / "model.yaml")]) == 0
     assert "replaced by its average" in capsys.readouterr().out
     codec = load_codec(tmp_path / "model")

@@ -17,7 +17,7 @@ from tests.training.helpers import TINY, assert_same, log_lines, saved_weights
 pytestmark = pytest.mark.slow
 
 # With its own --cpu, accelerate launch starts one process only, whatever --num_processes says
-# (version 1.15); `codec train --cpu` in each of two makes them speak gloo.
+# (version 1.15); `codec train --device cpu` in each of two makes them speak gloo.
 LAUNCH = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
 PROCESSES = Path(__file__).parents[2] / "recipes" / "launch" / "processes.sh"
 TIMES = ("time", "audio_seconds_per_second")
@@ -31,7 +31,7 @@ def command(tmp_path, data_dir):
         config = tmp_path / f"{name}.yaml"
         config.write_text(yaml.safe_dump(TINY | options))
         folders = ["--train-data", str(data_dir), "--valid-data", str(data_dir)]
-        output = ["--output", str(tmp_path / name), "--cpu", "--threads", "1"]
+        output = ["--output", str(tmp_path / name), "--device", "cpu", "--threads", "1"]
         return ["-m", "audiocodec", "train", "--config", str(config), *folders, *output]
 
     return make

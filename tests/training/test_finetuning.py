@@ -61,7 +61,7 @@ def test_training_from_an_exported_model_by_command(trained, data_dir, tmp_path,
     options = {key: value for key, value in TINY.items() if key != "codec"}
     config.write_text(yaml.safe_dump(options | {"steps": 2}))
     arguments = ["train", "--config", config, "--train-data", data_dir, "--valid-data", data_dir]
-    arguments += ["--init-from", released, "--output", tuned, "--cpu"]
+    arguments += ["--init-from", released, "--output", tuned, "--device", "cpu"]
     assert in_child(lambda: exit_zero(main([str(argument) for argument in arguments]))) == 0
     assert load_codec(tuned / "model").config == load_codec(trained).config
     assert checkpoint.checkpoint_folders(tuned)[-1].name == "step_00000002"
@@ -72,7 +72,7 @@ def exit_zero(code: int) -> None:
 
 
 def test_half_precision_is_half_the_size_and_close(trained, tmp_path, capsys):
-    assert main(["export", str(trained), str(tmp_path / "half"), "--half"]) == 0
+    assert main(["model", "export", str(trained), str(tmp_path / "half"), "--half"]) == 0
     assert "MB, model hash" in capsys.readouterr().out
     half, full = load_codec(tmp_path / "half"), load_codec(trained)
     sizes = [
@@ -87,7 +87,7 @@ def test_half_precision_is_half_the_size_and_close(trained, tmp_path, capsys):
 
 
 def test_export_of_a_run_is_its_best_model(whole_run, tmp_path):
-    assert main(["export", str(whole_run), str(tmp_path / "out")]) == 0
+    assert main(["model", "export", str(whole_run), str(tmp_path / "out")]) == 0
     assert load_codec(tmp_path / "out").weight_hash == load_codec(whole_run / "model").weight_hash
 
 

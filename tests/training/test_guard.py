@@ -93,7 +93,7 @@ def test_many_bad_steps_in_a_row_go_back_at_half_the_rate(make_trainer, caplog):
 def test_a_run_that_stays_not_finite_stops_and_says_what_to_do(make_trainer):
     trainer = make_trainer(guard={"patience": 2, "max_returns": 1})
     spoil(trainer, range(100))
-    with pytest.raises(Diverged, match=r"lower the learning rates.*codec validate-data"):
+    with pytest.raises(Diverged, match=r"lower the learning rates.*codec data validate"):
         trainer.run()
 
 

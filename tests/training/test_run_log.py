@@ -9,6 +9,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from audiocodec.cli.main import main
+from audiocodec.errors import DataError
 from audiocodec.models.bundle import load_codec
 from audiocodec.training import checkpoint
 from audiocodec.training.run_log import RunLog, read_log, spectrogram_image
@@ -43,7 +44,10 @@ def test_tensorboard_gets_scalars_sounds_spectrograms_and_codebooks(whole_run):
 
 
 def test_plot_makes_a_picture_and_a_page(whole_run, tmp_path, capsys):
-    assert main(["plot", str(whole_run), str(whole_run), "--output", str(tmp_path)]) == 0
+    assert (
+        main(["report", str(whole_run), str(whole_run), "--output", str(tmp_path / "curves.html")])
+        == 0
+    )
     picture, page = capsys.readouterr().out.split()
     assert Path(picture).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     html = Path(page).read_text(encoding="utf-8")
@@ -52,8 +56,10 @@ def test_plot_makes_a_picture_and_a_page(whole_run, tmp_path, capsys):
 
 
 def test_plot_of_what_is_no_run_says_so(tmp_path, capsys):
-    assert main(["plot", str(tmp_path)]) == 1
-    assert "no log of a training there" in capsys.readouterr().err
+    assert main(["report", str(tmp_path)]) == 1
+    assert "give an output of codec evaluate" in capsys.readouterr().err
+    with pytest.raises(DataError, match="no log of a training there"):
+        read_log(tmp_path)
 
 
 def test_a_journal_forgets_what_will_come_again_and_half_a_line(tmp_path):

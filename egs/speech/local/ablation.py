@@ -114,7 +114,7 @@ def score(folder: Path, checkpoint: Path, part: float, valid: Path) -> dict[str,
     settings = load_config(TrainConfig, folder / "config.yaml").codec.quantizer
     stages = round(part * settings.num_quantizers)
     evaluate = [
-        "codec", "evaluate", "--data", str(valid), "--model", str(checkpoint),
+        "codec", "evaluate", "--reference", str(valid), "--model", str(checkpoint),
         "--num-quantizers", str(stages), "--metrics", ",".join(COLUMNS), "--no-report",
         "--output", str(folder / f"scores_{stages}"), "--jobs", "1", "--threads", "1", "--json",
     ]  # fmt: skip

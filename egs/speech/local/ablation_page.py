@@ -62,7 +62,8 @@ def train_command(results: Mapping[str, Any], settings: Sequence[str], output: s
     words = [word for setting in (*results["common"], *settings) for word in ("--set", setting)]
     return [
         "codec", "train", "--config", results["config"], "--train-data", results["train"],
-        "--valid-data", results["valid"], "--output", output, "--cpu", "--threads", "1", *words,
+        "--valid-data", results["valid"], "--output", output,
+        "--device", "cpu", "--threads", "1", *words,
     ]  # fmt: skip
 
 

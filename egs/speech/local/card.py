@@ -4,8 +4,8 @@
         --command "./run.sh" > CARD
 
 RESULTS has a folder of `codec evaluate` for each number of quantizers, named by it, `bench.json` of
-`codec bench --json` and `usage.json` of `codec usage` on unseen and on training speech. No number
-in the card is typed by hand.
+`codec bench --json` and `usage.json` of `codec model usage` on unseen and on training speech. No
+number in the card is typed by hand.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def for_programs(utterances: list[Utterance]) -> str:
-    """What `codec models` and the Hugging Face hub read."""
+    """What `codec model list` and the Hugging Face hub read."""
     return f"""---
 license: mit
 library_name: audiocodec

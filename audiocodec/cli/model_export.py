@@ -1,11 +1,13 @@
-"""`codec export`: a model folder to release, from a run, a checkpoint or another model."""
+"""`codec model export`: a model folder to release, from a run, a checkpoint or another model."""
 
 import argparse
 from pathlib import Path
 
+from audiocodec.cli.arguments import add_examples
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `codec export`."""
+    """The options of `codec model export`."""
     parser.add_argument(
         "source", metavar="EXP", help="run (its best model), checkpoint or model folder, or a name"
     )
@@ -18,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="add what `codec train --init-from OUT` tunes best with; from a checkpoint only",
     )
+    add_examples(parser, "codec model export exp/ my_codec --half")
 
 
 def run(args: argparse.Namespace) -> None:

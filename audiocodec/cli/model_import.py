@@ -1,4 +1,4 @@
-"""`codec import-simvq`: a published SimVQ checkpoint as a model folder."""
+"""`codec model import`: a published SimVQ checkpoint as a model folder."""
 
 import argparse
 import json
@@ -6,13 +6,15 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from audiocodec.cli.arguments import add_examples
+
 if TYPE_CHECKING:
     from audiocodec.models.config import CodecConfig
     from audiocodec.models.importer import Imported
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `codec import-simvq`."""
+    """The options of `codec model import`."""
     parser.add_argument(
         "checkpoint", metavar="CKPT", help="Lightning checkpoint of youngsheen/SimVQ"
     )
@@ -29,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print what became of every tensor as JSON"
     )
+    add_examples(parser, "codec model import simvq_4k.ckpt simvq_4k --config simvq_paper_4k.yaml")
 
 
 def run(args: argparse.Namespace) -> None:

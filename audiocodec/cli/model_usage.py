@@ -1,4 +1,4 @@
-"""`codec usage`: how much of its codebooks a model uses on some sets of speech."""
+"""`codec model usage`: how much of its codebooks a model uses on some sets of speech."""
 
 import argparse
 import json
@@ -11,17 +11,17 @@ import numpy as np
 
 from audiocodec.audio import AUDIO_SUFFIXES
 from audiocodec.cli.arguments import (
+    add_examples,
     add_model_arguments,
     load_model,
-    load_tables,
     positive,
-    set_threads,
 )
 from audiocodec.cli.output import print_report
 from audiocodec.codes import CODE_SUFFIXES, read_codes
 from audiocodec.entropy.model import EntropyTables
 from audiocodec.errors import CodecError, ConfigError, PartialFailure
 from audiocodec.files import atomic_path
+from audiocodec.pipeline.models import load_tables, set_threads
 from audiocodec.pipeline.paths import found
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `codec usage`."""
+    """The options of `codec model usage`."""
     parser.add_argument(
         "sets",
         nargs="+",
@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", type=Path, metavar="DIR", help="write usage.json, usage.txt and usage.png there"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
+    add_examples(parser, "codec model usage --model exp/model data/valid data/train --output usage")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -1,10 +1,11 @@
-"""`codec models`: the models on this machine, by the names that --model takes."""
+"""`codec model list`: the models on this machine, by the names that --model takes."""
 
 import argparse
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from audiocodec.cli.arguments import add_examples
 from audiocodec.cli.output import print_report
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `codec models`."""
+    """The options of `codec model list`."""
     parser.add_argument(
         "folders",
         nargs="*",
@@ -21,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where else to look, at any depth, e.g. exp",
     )
     parser.add_argument("--json", action="store_true", help="print JSON: a list of models")
+    add_examples(parser, "codec model list", "codec model list exp --json")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -1,68 +1,59 @@
-"""`codec shard`: code files of a corpus to few large files, for language model training."""
+"""Code files of a corpus to few large files, for language model training."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from audiocodec.cli.arguments import (
-    add_model_argument,
-    add_shard_arguments,
-    load_tables,
-)
 from audiocodec.codes import CODE_SUFFIXES, CodesMetadata, read_codes
-from audiocodec.containers.shards import FORMATS, Row, describe, writer
+from audiocodec.containers.shards import Row, describe, writer
 from audiocodec.data.lists import read_table
 from audiocodec.entropy.model import EntropyTables
 from audiocodec.errors import CodecError, CodeFileError, ConfigError
+from audiocodec.pipeline.models import load_tables
+from audiocodec.pipeline.options import ConvertOptions
 from audiocodec.pipeline.paths import Item, found
-from audiocodec.pipeline.progress import Progress
+from audiocodec.pipeline.progress import Progress, Summary
 
 Entry = TypeVar("Entry")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `codec shard`."""
-    parser.add_argument("inputs", nargs="+", metavar="IN", help="code file, folder or list (*.scp)")
-    parser.add_argument("output", metavar="OUT", help="folder of the shards")
-    parser.add_argument(
-        "--format", choices=list(FORMATS), default="parquet", help="default: parquet"
-    )
-    add_shard_arguments(parser)
-    parser.add_argument(
-        "--skip-existing", action="store_true", help="leave shards that exist as they are"
-    )
-    add_model_argument(parser)
+def write_shards(
+    inputs: Sequence[str | Path],
+    output: str | Path,
+    model: str | Path | None,
+    options: ConvertOptions,
+) -> Summary:
+    """Write every shard; files that cannot be read are reported and left out.
 
-
-def run(args: argparse.Namespace) -> None:
-    """Write every shard; files that cannot be read are reported and left out."""
-    files = [pair for given in args.inputs for pair in found(given, CODE_SUFFIXES)]
+    Raises:
+        PartialFailure: some could not be read.
+    """
+    files = [pair for given in inputs for pair in found(str(given), CODE_SUFFIXES)]
     if not files:
-        raise ConfigError(f"{', '.join(args.inputs)}: no {' '.join(CODE_SUFFIXES)} file there")
-    speakers = {} if args.utt2spk is None else read_table(Path(args.utt2spk))
-    tables = load_tables(args.model)
-    suffix, write = writer(args.format)
-    shards, targets = shards_of(files, args, suffix)
-    skipped = [args.skip_existing and target.exists() for target in targets]
-    progress = Progress(
-        len(files), sum(len(shard) for shard, skip in zip(shards, skipped, strict=True) if skip)
-    )
+        names = ", ".join(map(str, inputs))
+        raise ConfigError(f"{names}: no {' '.join(CODE_SUFFIXES)} file there")
+    speakers = {} if options.utt2spk is None else read_table(Path(options.utt2spk))
+    tables = load_tables(model)
+    suffix, write = writer(options.format)
+    shards, targets = shards_of(files, Path(output), options.shard_size, suffix)
+    skipped = [options.skip_existing and target.exists() for target in targets]
+    there = sum(len(shard) for shard, skip in zip(shards, skipped, strict=True) if skip)
+    progress = Progress(len(files), there, options.report)
     reader = _Reader(speakers, tables, progress)
     for shard, target, skip in zip(shards, targets, skipped, strict=True):
         rows = [] if skip else reader.rows(shard)
         if rows:
             write(target, rows, reader.shared)
-    progress.finish()
+    return progress.finish()
 
 
 def shards_of(
-    files: Sequence[Entry], args: argparse.Namespace, suffix: str
+    files: Sequence[Entry], folder: Path, size: int, suffix: str
 ) -> tuple[list[Sequence[Entry]], list[Path]]:
     """The files of each shard, and its path."""
-    parts = [files[i : i + args.utterances] for i in range(0, len(files), args.utterances)]
+    parts = [files[i : i + size] for i in range(0, len(files), size)]
     names = [f"codes-{i:05d}-of-{len(parts):05d}{suffix}" for i in range(len(parts))]
-    return parts, [Path(args.output) / name for name in names]
+    return parts, [folder / name for name in names]
 
 
 class _Reader:

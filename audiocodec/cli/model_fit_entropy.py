@@ -1,4 +1,4 @@
-"""`codec fit-entropy`: give a model the tables with which `--entropy` makes its codes smaller."""
+"""`codec model fit-entropy`: give a model the tables with which `--entropy` shrinks its codes."""
 
 import argparse
 import random
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from audiocodec.cli.arguments import add_examples
 from audiocodec.cli.output import print_report
 from audiocodec.codes import CODE_SUFFIXES, read_codes
 from audiocodec.entropy.model import TABLES_FILE, write_tables
@@ -16,11 +17,12 @@ from audiocodec.pipeline.paths import found
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `codec fit-entropy`."""
+    """The options of `codec model fit-entropy`."""
     parser.add_argument(
         "inputs", nargs="+", metavar="IN", help="training codes: files, folders, lists (*.scp)"
     )
     parser.add_argument("--model", required=True, metavar="M", help="folder of the model")
+    add_examples(parser, "codec model fit-entropy codes/ --model my_codec")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -32,7 +34,7 @@ def run(args: argparse.Namespace) -> None:
     if hub.cached_repository(folder.resolve()):
         raise ModelError(
             f"model {args.model!r} lies in the hub's cache, which is not ours to write to; make a "
-            f"copy with codec export {args.model} FOLDER and give that"
+            f"copy with codec model export {args.model} FOLDER and give that"
         )
     codec = load_codec(folder)
     made_by = (codec.weight_hash, codec.codebook_sizes)

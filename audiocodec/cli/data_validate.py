@@ -1,10 +1,10 @@
-"""`codec validate-data`: open every file of data directories and say what is wrong."""
+"""`codec data validate`: open every file of data directories and say what is wrong."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audiocodec.cli.arguments import positive
+from audiocodec.cli.arguments import add_examples, positive
 from audiocodec.environment import available_cores
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `codec validate-data`."""
+    """The options of `codec data validate`."""
     parser.add_argument("folders", type=Path, nargs="+", metavar="DIR")
     parser.add_argument("--sample-rate", type=positive, metavar="HZ", help="of files not in utt2sr")
     parser.add_argument(
@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--jobs", type=positive, default=available_cores(), help="processes")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    add_examples(parser, "codec data validate data/train data/valid --fix data/checked")
 
 
 def run(args: argparse.Namespace) -> None:

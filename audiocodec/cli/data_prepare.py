@@ -1,4 +1,4 @@
-"""`codec prepare-data`: data directories from a folder of audio, LibriTTS, lhotse manifests or the
+"""`codec data prepare`: data directories from a folder of audio, LibriTTS, lhotse manifests or the
 shipped speech.
 """
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audiocodec.cli.arguments import positive
+from audiocodec.cli.arguments import add_examples, positive
 from audiocodec.environment import available_cores
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `codec prepare-data`."""
+    """The options of `codec data prepare`."""
     sources = parser.add_subparsers(dest="source", metavar="SOURCE", required=True)
     folder = sources.add_parser("folder", help="any tree of audio, split by speaker")
     folder.add_argument("--audio", type=Path, required=True, metavar="DIR")
@@ -50,6 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for source in (folder, libritts, lhotse, samples):
         source.add_argument("--output", type=Path, required=True, metavar="DATA")
         source.add_argument("--jobs", type=positive, default=available_cores(), help="threads")
+    add_examples(
+        parser,
+        "codec data prepare folder --audio recordings/ --output data",
+        "codec data prepare samples --output data",
+    )
 
 
 def run(args: argparse.Namespace) -> None:

@@ -1,0 +1,152 @@
+"""Audio files to code files or shards, through a model."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audiocodec.audio import AUDIO_SUFFIXES
+from audiocodec.codes import CODE_SUFFIXES, Coded, write_codes
+from audiocodec.containers.metadata import smallest_dtype
+from audiocodec.containers.shards import FORMATS, Row, describe, writer
+from audiocodec.data.lists import read_table
+from audiocodec.errors import ConfigError, DataError
+from audiocodec.pipeline import batch, models
+from audiocodec.pipeline.options import EncodeOptions
+from audiocodec.pipeline.paths import (
+    Item,
+    entries,
+    input_file,
+    item_of,
+    output_file,
+    plan,
+    require_suffix,
+)
+from audiocodec.pipeline.progress import Progress, Summary
+from audiocodec.pipeline.shards import shards_of
+
+if TYPE_CHECKING:
+    from audiocodec.models.chunking import LongSound
+    from audiocodec.models.transcoder import Sound, Transcoder
+
+DEFAULTS = EncodeOptions()
+
+
+def encode_files(
+    inputs: Sequence[str | Path],
+    output: str | Path,
+    model: models.ModelName = None,
+    device: str = "cpu",
+    options: EncodeOptions = DEFAULTS,
+) -> Summary:
+    """Encode audio files with a model.
+
+    Args:
+        inputs: audio files, folders of them (searched at any depth) or lists (`*.scp`).
+        output: a file for one file, else a folder, in which the tree of the inputs is kept.
+        model: a codec, or what `load_codec` takes; None for the default model.
+        device: where a model that has to be loaded runs, e.g. "cuda".
+
+    Raises:
+        ConfigError: options, inputs and output that do not go together; nothing has been written.
+        CodecError: the only file cannot be encoded.
+        PartialFailure: some of several files failed; the others are done.
+    """
+    if options.format in FORMATS:
+        return _encode_to_shards(inputs, output, model, device, options)
+    suffix = f".{options.format}"
+    todo = plan([*map(str, inputs)], str(output), AUDIO_SUFFIXES, suffix, "codes.scp")
+    require_suffix(todo, CODE_SUFFIXES, "a code file ends in")
+    tables = models.load_tables(model, required=True) if options.entropy else None
+
+    def save(item: Item, coded: Coded) -> None:
+        with output_file(item.target, suffix) as path:
+            write_codes(path, coded.codes, coded.metadata, tables)
+
+    with models.model_workers(options, device, todo.single) as workers:
+        transcoder = _transcoder(model, device, options)
+        seconds = 0 if todo.single else _batch_seconds(transcoder, device, options)
+        pipeline = _pipeline(transcoder, options, save)
+        pipeline = replace(pipeline, nominal_bits=lambda coded: coded.nominal_bits)
+        return batch.run(todo, pipeline, options, seconds, workers)
+
+
+def _transcoder(model: models.ModelName, device: str, options: EncodeOptions) -> "Transcoder":
+    transcoder = models.load_transcoder(model, device)
+    transcoder.codec.resolve_num_quantizers(options.num_quantizers)  # refuses too many
+    transcoder.codec.exact_encoder()  # made once, before threads share it
+    return transcoder
+
+
+def _batch_seconds(transcoder: "Transcoder", device: str, options: EncodeOptions) -> float:
+    from audiocodec.models.batch_size import encoder_batch_seconds
+
+    return models.batch_seconds(options, device, lambda: encoder_batch_seconds(transcoder.codec))
+
+
+def _pipeline(
+    transcoder: "Transcoder", options: EncodeOptions, save: Callable[[Item, Coded], None]
+) -> "batch.Pipeline[Sound | LongSound, Coded]":
+    def load(item: Item) -> "Sound | LongSound":
+        if item.command and not options.run_commands:
+            raise DataError(
+                f"{item.name}: is a command, which is not run ({item.command}); give "
+                "--run-commands if you trust the list"
+            )
+        with input_file(item, transcoder.stopped) as source:
+            return transcoder.read(
+                source, options.channel, span=item.span, allow_truncated=options.allow_truncated
+            )
+
+    def compute(sounds: Sequence["Sound | LongSound"]) -> Sequence[Coded]:
+        return transcoder.encode(sounds, options.num_quantizers, options.channel)
+
+    return batch.Pipeline(load, compute, save, lambda s: s.duration, transcoder.stopped.set)
+
+
+def _encode_to_shards(
+    inputs: Sequence[str | Path],
+    output: str | Path,
+    model: models.ModelName,
+    device: str,
+    options: EncodeOptions,
+) -> Summary:
+    """Encode a corpus, one shard after the other; those that exist may be left as they are."""
+    if options.channel == "each" or options.entropy:
+        raise ConfigError(
+            f"{options.format} shards hold neither several channels nor entropy codes"
+        )
+    files = [pair for given in inputs for pair in entries(str(given), AUDIO_SUFFIXES)]
+    if not files or len(dict(files)) < len(files):
+        wrong = "an id comes twice" if files else f"no {' '.join(AUDIO_SUFFIXES)} file there"
+        raise ConfigError(f"{', '.join(map(str, inputs))}: {wrong}")
+    speakers = {} if options.utt2spk is None else read_table(Path(options.utt2spk))
+    suffix, write = writer(options.format)
+    parts, targets = shards_of(files, Path(output), options.shard_size, suffix)
+    shards = [
+        [item_of(name, entry, target) for name, entry in part]
+        for part, target in zip(parts, targets, strict=True)
+    ]
+    left = [not (options.skip_existing and target.exists()) for target in targets]
+    skipped = len(files) - sum(map(len, itertools.compress(shards, left)))
+    coded: dict[Item, Coded] = {}
+    progress = Progress(len(files), skipped, options.report)
+    with models.model_workers(options, device, single=False) as workers, batch.stoppable():
+        transcoder = _transcoder(model, device, options)
+        seconds = _batch_seconds(transcoder, device, options)
+        pipeline = _pipeline(transcoder, options, coded.__setitem__)
+        for shard in itertools.compress(shards, left):
+            batch.run_items(shard, pipeline, options, progress, seconds, workers)
+            pairs = [(item, coded.pop(item)) for item in shard if item in coded]
+            if pairs:
+                rows = [_row(item, own, speakers) for item, own in pairs]
+                write(shard[0].target, rows, describe(pairs[0][1].metadata))
+    batch.write_manifest(options.manifest, itertools.chain(*shards), progress.outcomes)
+    return progress.finish()
+
+
+def _row(item: Item, coded: Coded, speakers: dict[str, str]) -> Row:
+    codes, metadata = coded
+    codes = codes.astype(smallest_dtype(metadata.codebook_sizes))
+    return Row(item.name, speakers.get(item.name), codes, metadata.num_samples)

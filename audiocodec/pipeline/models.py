@@ -1,0 +1,86 @@
+"""The model of a run: its weights, its entropy tables and the threads that it may use."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from audiocodec.entropy.model import TABLES_FILE, EntropyTables, read_tables
+from audiocodec.environment import available_cores
+from audiocodec.errors import ModelError
+from audiocodec.models.folders import DEFAULT_MODEL, model_folder, shipped_models
+from audiocodec.pipeline.options import BatchOptions
+
+if TYPE_CHECKING:
+    from audiocodec.models.codec import Codec
+    from audiocodec.models.transcoder import Transcoder
+
+ModelName: TypeAlias = "str | Path | Codec | None"  # None: the default
+
+
+def load_transcoder(model: ModelName, device: str) -> "Transcoder":
+    """A model that is applied to files; `device` is only for one that has to be loaded."""
+    from audiocodec.models.bundle import load_codec  # torch takes seconds to load
+    from audiocodec.models.codec import Codec
+    from audiocodec.models.transcoder import Transcoder
+
+    if not isinstance(model, Codec):
+        model = load_codec(model or DEFAULT_MODEL, device)
+    return Transcoder(model)
+
+
+def load_tables(model: ModelName, *, required: bool = False) -> EntropyTables | None:
+    """The entropy tables of a model; None if it has none, or if no model is installed by default.
+
+    Raises:
+        ModelError: the model was named and is missing, or tables are `required`.
+    """
+    if not isinstance(model, str | Path | None):
+        if model.folder is None:
+            if required:
+                raise ModelError(
+                    f"{model.name} has no folder, hence no entropy tables; save it first"
+                )
+            return None
+        model = model.folder
+    if model is None and not required and DEFAULT_MODEL not in shipped_models():
+        return None
+    folder = model_folder(model or DEFAULT_MODEL)
+    return read_tables(folder) if required or (folder / TABLES_FILE).is_file() else None
+
+
+def set_threads(threads: int | None) -> None:
+    """How many CPU threads torch may use; None leaves its default, all cores."""
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+@contextlib.contextmanager
+def model_workers(options: BatchOptions, device: str, single: bool) -> Iterator[int]:
+    """How many files the model works on at once; divides the CPU threads among them.
+
+    The threads of one file wait for one another in every layer, those of several files never.
+    """
+    import torch
+
+    former = torch.get_num_threads()
+    try:
+        if single or device != "cpu":
+            set_threads(options.threads)
+            yield 1
+        else:
+            set_threads(1)
+            yield int(options.threads or available_cores())
+    finally:
+        torch.set_num_threads(former)
+
+
+def batch_seconds(
+    options: BatchOptions, device: str, on_cpu: Callable[[], float] = lambda: 0
+) -> float:
+    """Seconds of audio to run at once, 0 for one file; `on_cpu` finds the default there."""
+    if options.batch_seconds is not None:
+        return options.batch_seconds
+    return on_cpu() if device == "cpu" else 600

@@ -1,0 +1,65 @@
+"""How a run over many files goes: what commands and functions can be told about it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from audiocodec.channels import Channel
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """Options of everything that works through files.
+
+    jobs: threads that read and write files.
+    threads: CPU threads of the model; None for all cores.
+    batch_seconds: audio to run at once; None for what suits the device.
+    skip_existing: leave outputs that exist as they are.
+    manifest: file to write what became of each input to, as lines of JSON.
+    report: show progress, failures and a summary on stderr.
+    """
+
+    jobs: int = 2
+    threads: int | None = None
+    batch_seconds: float | None = None
+    skip_existing: bool = False
+    manifest: Path | None = None
+    report: bool = False
+
+
+@dataclass(frozen=True)
+class ConvertOptions(BatchOptions):
+    """What to write of codes.
+
+    format: of the files: npy, npz or codec; or of shards: parquet or webdataset.
+    entropy: make `.codec` files smaller with the model's entropy tables, which readers then need.
+    utt2spk: file with the speakers of a data directory by utterance, for shards.
+    shard_size: utterances in a shard.
+    """
+
+    format: str = "npy"
+    entropy: bool = False
+    utt2spk: Path | None = None
+    shard_size: int = 5000
+
+
+@dataclass(frozen=True)
+class EncodeOptions(ConvertOptions):
+    """What to make of audio.
+
+    num_quantizers: how many of the model's to use; None for all.
+    channel: the number of one from 0, "mix" for the mean of all, "each" for all of them.
+    allow_truncated: take files that were cut short as far as they go.
+    run_commands: run the entries of a list that are shell commands; for lists that are trusted.
+    """
+
+    num_quantizers: int | None = None
+    channel: Channel = "mix"
+    allow_truncated: bool = False
+    run_commands: bool = False
+
+
+@dataclass(frozen=True)
+class DecodeOptions(BatchOptions):
+    """What to write of decoded audio; format: wav, flac or ogg."""
+
+    format: str = "wav"

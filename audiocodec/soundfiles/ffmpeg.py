@@ -6,6 +6,7 @@ by seeking: after a jump many decoders differ from what they give when they come
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -24,11 +25,13 @@ log = logging.getLogger(__name__)
 
 # Playlists and the like, which would open other files, are not among them.
 DEMUXERS = (
-    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,caf,eac3,flac,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,"
-    "mp3,nistsphere,ogg,tta,w64,wav,wv"
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avr,caf,dsf,eac3,flac,iff,ircam,matroska,webm,mov,mp4,"
+    "m4a,3gp,3g2,mj2,mp3,mpc,mpc8,nistsphere,ogg,pvf,tta,voc,w64,wav,wv"
 )
+# headers.py has seen that all of them is there; less than a block may stand at their end.
+_CHECKED = {"wav", "w64", "aiff", "au", "nistsphere", "caf"}
 # Those that state how much there should be; others are estimated from a bitrate.
-_STATING = {"ape", "asf", "caf", "matroska", "webm", "mov", "mp4", "tta", "wv"}
+_STATING = {"ape", "asf", "matroska", "webm", "mov", "mp4", "tta", "wv"}
 _STATED_FRAMES = (b"Xing", b"Info", b"VBRI")  # of MP3
 _PRIMING = 4096  # samples that encoders add and decoders take away, which some headers count
 _BLOCK = 1 << 16
@@ -61,7 +64,7 @@ class FfmpegFile(AudioFile):
         self._blocks = self._decode()
         first = next(self._blocks, None)
         if first is None:
-            raise AudioError(f"{self.name}: has no samples")
+            raise AudioError(f"{self.name}: has no samples, or none that can be decoded")
         self._pending = first
 
     def _decode(self) -> Iterator[np.ndarray]:
@@ -87,7 +90,9 @@ class FfmpegFile(AudioFile):
                 )
             yield _samples(frame)
             done += frame.samples
-        if fault:
+        if shape is None:
+            return
+        if fault and not self._formats & _CHECKED:
             self._report(f"truncated or damaged after sample {done}: {fault}")
         stated = self._stated()
         if stated is not None and done < stated - _PRIMING:
@@ -183,13 +188,13 @@ def _opened(view: View, name: str) -> "tuple[av.container.InputContainer, av.Aud
         container = av.open(
             _Bytes(view.number),
             mode="r",
-            options={"format_whitelist": DEMUXERS},
+            container_options={"format_whitelist": DEMUXERS},
             metadata_errors="ignore",
         )
     except (av.FFmpegError, ValueError, OSError):
         raise AudioError(f"{name}: not readable as audio: {hint(view.head)}") from None
     stream = container.streams.best("audio")
-    if not isinstance(stream, av.AudioStream):
+    if not isinstance(stream, av.AudioStream) or stream.codec_context is None:
         container.close()
         raise AudioError(f"{name}: holds no sound, or one that ffmpeg cannot decode")
     return container, stream
@@ -205,6 +210,7 @@ def _frames(
     """
     import av
 
+    block = _block(stream)
     packets = container.demux(stream)
     while True:
         packet = None
@@ -214,12 +220,29 @@ def _frames(
                 return
             if packet.is_corrupt and strict:
                 yield "a part of a packet is missing"
-            for frame in packet.decode():
+            for frame in stream.decode(_cropped(packet, block)):
                 if isinstance(frame, av.AudioFrame) and frame.samples:
                     yield frame
         except (av.FFmpegError, ValueError, OSError) as error:
             if packet is None or not bytes(packet).startswith(TAGS):  # they stand between MP3s
                 yield getattr(error, "strerror", None) or one_line(error)
+
+
+def _block(stream: "av.AudioStream") -> int:
+    """Bytes of a sample of all channels, if they are stored plainly; else 1."""
+    name = stream.codec_context.name
+    bits = re.search(r"\d+", name) if name.startswith("pcm_") else None
+    plain = name in ("pcm_alaw", "pcm_mulaw")
+    width = int(bits[0]) // 8 if bits else 1
+    return width * stream.channels if bits or plain else 1
+
+
+def _cropped(packet: "av.Packet", block: int) -> "av.Packet":
+    """Without a part of a sample at the end: PyAV loses all of a packet that ends with an error."""
+    import av
+
+    rest = packet.size % block
+    return av.Packet(bytes(packet)[:-rest]) if rest else packet
 
 
 def _samples(frame: "av.AudioFrame") -> np.ndarray:

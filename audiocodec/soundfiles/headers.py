@@ -1,8 +1,8 @@
-"""What WAV, RF64, W64, AIFF, AU and SPHERE headers claim, held against the bytes that are there.
+"""What WAV, RF64, W64, AIFF, AU, SPHERE and CAF headers claim, held against what is there.
 
 Decoding is left to libraries; none of them says that a file was cut short, or that sound follows
 behind what its header counts. Layouts: RIFF (Microsoft, EBU Tech 3306), Sony Wave64, AIFF-C
-(Apple), Sun audio, NIST SPHERE.
+(Apple), CAF (Apple), Sun audio, NIST SPHERE.
 """
 
 import re
@@ -63,33 +63,38 @@ def survey(view: View) -> Survey:
 
 def _wav(view: View) -> Survey:
     order = ">" if view.head[:4] == b"RIFX" else "<"
-    exact, long_length = False, None
+    block, long_length = 0, None
     for name, start, length in _chunks(view, 12, order):
         if name == b"fmt ":
-            exact = _wav_is_exact(view, start, order)
+            block = _wav_block(view, start, order)
         elif name == b"ds64":
             (long_length,) = struct.unpack("<8xQ", view.read(start, 16))
         elif name == b"data":
             if length == 0xFFFFFFFF and long_length is not None:
                 length = long_length
             if view.head[:4] == b"BW64":  # unknown to libsndfile
-                exact = False
-            return _samples(view, exact, start, length, order)
+                block = 0
+            return _samples(view, block, start, length, order)
     return Survey(fault="truncated: it ends before its samples")
 
 
-def _wav_is_exact(view: View, start: int, order: str) -> bool:
+def _wav_block(view: View, start: int, order: str) -> int:
+    """Bytes of a sample of all channels, 0 if libsndfile is not exact with this coding."""
     coding, channels, _, _, block, bits = struct.unpack(order + "HHIIHH", view.read(start, 16))
     if coding == _EXTENSIBLE:
         (coding,) = struct.unpack(order + "H", view.read(start + 24, 2))
-    return (coding, bits) in _WAV_EXACT and block * 8 == channels * bits
+    return int(block) if (coding, bits) in _WAV_EXACT and block * 8 == channels * bits else 0
 
 
-def _samples(view: View, exact: bool, start: int, length: int, order: str) -> Survey:
+def _whole(block: int, length: int) -> Survey:
+    return Survey(True, num_samples=length // block) if block else Survey()
+
+
+def _samples(view: View, block: int, start: int, length: int, order: str) -> Survey:
     """The verdict on `length` bytes of samples that are claimed to lie at `start`."""
     there = view.size - start
     if length == there or (length > there and _is_placeholder(length)):
-        return Survey(exact)
+        return _whole(block, there)
     if length > there:
         return Survey(fault=f"truncated: {there} of {length} bytes of samples are there")
     end = start + length
@@ -101,7 +106,7 @@ def _samples(view: View, exact: bool, start: int, length: int, order: str) -> Su
         end = body + size
     if b"data" in names:
         return Survey()
-    return Survey(exact, _leftover(view, end))
+    return _whole(block, length)._replace(fault=_leftover(view, end))
 
 
 def _chunks(view: View, start: int, order: str) -> Iterator[tuple[bytes, int, int]]:
@@ -139,16 +144,17 @@ def _is_placeholder(length: int) -> bool:
 
 
 def _aiff(view: View) -> Survey:
-    exact, samples = False, None
+    block, samples = 0, None
     for name, start, length in _chunks(view, 12, ">"):
         if name == b"COMM":
             coding = view.read(start + 18, 4) if view.read(8, 4) == b"AIFC" else b"NONE"
-            exact = coding in _AIFF_EXACT
+            channels, bits = struct.unpack(">H4xH", view.read(start, 8))
+            block = channels * -(-bits // 8) if coding in _AIFF_EXACT else 0
         elif name == b"SSND":
-            samples = start, length
+            samples = start + 8, max(0, length - 8)  # after an offset, which is 0, and a block size
     if samples is None:
         return Survey(fault="truncated: it ends before its samples")
-    return _samples(view, exact, *samples, ">")
+    return _samples(view, block, *samples, ">")
 
 
 def _au(view: View) -> Survey:
@@ -177,22 +183,40 @@ def _sphere(view: View) -> Survey:
 
 
 def _w64(view: View) -> Survey:
-    exact, position = False, 40
+    block, position = 0, 40
     for _ in range(_MAX_CHUNKS):
         name, length = struct.unpack("<4s12xQ", view.read(position, 24))
         start, end = position + 24, position + length
         if name == b"fmt ":
-            exact = _wav_is_exact(view, start, "<")
+            block = _wav_block(view, start, "<")
         elif name == b"data" and length < 24:  # never finished
             return Survey()
         elif name == b"data" and end > view.size and not _is_placeholder(length):
             there = view.size - start
             return Survey(fault=f"truncated: {there} of {length - 24} bytes of samples are there")
-        elif name == b"data":
-            return Survey(exact)
+        elif name == b"data" and end >= view.size:
+            return _whole(block, view.size - start)
+        elif name == b"data":  # libsndfile would read on behind the end
+            chunk = view.read(end + -length % 8 + 4, 12) == view.read(position + 4, 12)
+            return Survey(fault="" if chunk else _leftover(view, end))
         if length < 24:
             break
         position = end + -length % 8
+    return Survey(fault="truncated: it ends before its samples")
+
+
+def _caf(view: View) -> Survey:
+    """ffmpeg decodes it, but says nothing of an end that is missing."""
+    position = 8
+    for _ in range(_MAX_CHUNKS):
+        name, length = struct.unpack(">4sq", view.read(position, 12))
+        there = view.size - position - 12
+        if name == b"data":
+            cut = f"truncated: {there} of {length} bytes of samples are there"
+            return Survey(fault=cut if length > there else "")
+        if length < 0:
+            break
+        position += 12 + length
     return Survey(fault="truncated: it ends before its samples")
 
 
@@ -202,4 +226,5 @@ _PARSERS: dict[bytes, Callable[[View], Survey]] = {
     b".snd": _au,
     b"NIST": _sphere,
     b"riff": _w64,
+    b"caff": _caf,
 }

@@ -19,7 +19,20 @@ from audiocodec.soundfiles.sources import Source, View, open_number, source_name
 AUDIO_SUFFIXES = (
     *(".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".m4b", ".mp4", ".aac"),
     *(".webm", ".mka", ".mkv", ".wma", ".aif", ".aiff", ".aifc", ".au", ".snd", ".sph", ".w64"),
-    *(".rf64", ".caf", ".amr", ".3gp", ".ac3", ".ape", ".tta", ".wv"),
+    *(
+        ".rf64",
+        ".caf",
+        ".amr",
+        ".3gp",
+        ".ac3",
+        ".ape",
+        ".tta",
+        ".wv",
+        ".voc",
+        ".mp2",
+        ".mpc",
+        ".dsf",
+    ),
 )
 
 

@@ -8,13 +8,15 @@ import pytest
 import soundfile
 import troubles
 
+from audiocodec.audio import resample
 from audiocodec.cli.main import main
 from audiocodec.errors import CodecError, DataError
 from audiocodec.evaluation.metrics import Metric, select
 from audiocodec.evaluation.pairs import PairOfFiles, pair_files
 from audiocodec.evaluation.pool import map_unordered
 from audiocodec.evaluation.results import read_utterances
-from audiocodec.evaluation.scoring import Scoring, score_pairs
+from audiocodec.evaluation.scoring import Scoring, score_pair, score_pairs
+from audiocodec.evaluation.signals import is_narrowband
 from audiocodec.journal import Journal
 
 RATE = 24_000
@@ -207,3 +209,15 @@ def test_ids_that_look_like_numbers_or_nothing_stay_text(tmp_path, speech):
     options = ["--output", str(tmp_path / "out"), "--metrics", "snr", "--no-report"]
     assert main(["evaluate", *sides, *options]) == 0
     assert list(read_utterances(tmp_path / "out").index) == ["007", "nan", 'say "a", b']
+
+
+def test_a_reference_of_a_narrow_band_is_flagged_beside_wideband_pesq(speech, tmp_path):
+    narrow = resample(resample(speech, RATE, 8_000), 8_000, RATE)
+    quantized = np.round(narrow * 32768) / 32768
+    assert is_narrowband(quantized, RATE) and is_narrowband(speech, 8_000)
+    assert not is_narrowband(speech, RATE) and not is_narrowband(0 * speech, RATE)
+    path = tmp_path / "x.wav"
+    for name, flagged in (("pesq_wb", True), ("pesq_nb", False)):
+        soundfile.write(path, narrow, RATE)
+        row = score_pair(PairOfFiles("x", path, path, "s"), select([name])[0])
+        assert ("nothing above 4 kHz" in row["flags"]) == flagged

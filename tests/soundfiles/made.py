@@ -107,6 +107,8 @@ def all_made() -> list[Made]:
 
 def _wav() -> list[Made]:
     pcm = written("WAV", "PCM_16")
+    gsm = written("WAV", "GSM610")
+    at = gsm.index(b"data") + 8
     info = b"LIST\x0c\0\0\0INFOICMT\0\0\0\0"
     truncated = "truncated: .* bytes of samples"
     behind = "bytes behind its samples cannot be read"
@@ -120,17 +122,19 @@ def _wav() -> list[Made]:
         Made("rf64.wav", written("RF64", "PCM_16")),
         Made("ima.wav", written("WAV", "IMA_ADPCM"), None, LOSSY),
         Made("ms.wav", written("WAV", "MS_ADPCM"), None, LOSSY),
-        Made("gsm.wav", written("WAV", "GSM610"), None, 0.2),
+        Made("gsm.wav", gsm, None, 0.2),
+        Made("gsm_by_sox.wav", wav_size(gsm + bytes(40), len(gsm) - at + 40), None, 0.2),
         Made("mp3.wav", encoded("wav", "libmp3lame"), None, 1),
         Made("notes.wav", pcm + info),
         Made("zeros.wav", pcm + bytes(100)),
         Made("unfinished.wav", wav_size(pcm, 0)),
+        Made("unfinished_odd.wav", wav_size(pcm, 0) + b"\0"),
         Made("piped.wav", wav_size(pcm, 0xFFFFFFFF)),
         Made("piped_by_sox.wav", wav_size(pcm, 0x7FFFF000)),
         Made("no_samples.wav", wav_size(pcm[: -2 * NUM_SAMPLES], 0) + info, fault="no samples"),
         Made("cut.wav", cut(pcm), fault=truncated),
         Made("cut_in_header.wav", pcm[:30], fault="truncated"),
-        Made("cut_gsm.wav", cut(written("WAV", "GSM610")), fault=truncated),
+        Made("cut_gsm.wav", cut(gsm), fault=truncated),
         Made("joined.wav", pcm + pcm, fault=behind),
         Made("claims_half.wav", wav_size(pcm, NUM_SAMPLES), fault=behind),
         Made("1_hz.wav", patched(pcm, 24, struct.pack("<I", 1)), fault="sample rate of 1 Hz"),
@@ -139,6 +143,7 @@ def _wav() -> list[Made]:
 
 def _other_pcm() -> list[Made]:
     aiff, au, w64 = (written(form, "PCM_16") for form in ("AIFF", "AU", "W64"))
+    caf = written("CAF", "PCM_16")
     truncated = "truncated: .* bytes of samples"
     return [
         Made("pcm.aiff", aiff),
@@ -152,11 +157,14 @@ def _other_pcm() -> list[Made]:
         Made("cut.au", cut(au), fault=truncated),
         Made("pcm.w64", w64),
         Made("cut.w64", cut(w64), fault=truncated),
+        Made("tagged.w64", w64 + b"TAG".ljust(128, b"\0")),
+        Made("joined.w64", w64 + w64, fault="behind its samples"),
         Made("pcm.sph", sphere()),
         Made("cut.sph", cut(sphere()), fault=truncated),
         Made("claims_half.sph", sphere().replace(b"40003", b"20001")),
-        Made("pcm.caf", written("CAF", "PCM_16")),
-        Made("cut.caf", cut(written("CAF", "PCM_16")), fault="truncated"),
+        Made("pcm.caf", caf),
+        Made("piped.caf", patched(caf, caf.index(b"data") + 4, b"\xff" * 8)),
+        Made("cut.caf", cut(caf), fault=truncated),
     ]
 
 

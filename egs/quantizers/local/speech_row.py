@@ -1,0 +1,127 @@
+"""One row of speech: a small codec trained by `Trainer`, then measured at its checkpoints."""
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+import numpy as np
+import torch
+from measure import bits_of, count, distortion, movement, usage
+from torch import Tensor
+
+from audiocodec.audio import read_waveform
+from audiocodec.config import load_config
+from audiocodec.data.data_dir import Utterance, read_data_dir
+from audiocodec.evaluation.metrics import select
+from audiocodec.evaluation.scoring import score_signals
+from audiocodec.models.bundle import load_codec
+from audiocodec.models.codec import Codec
+from audiocodec.models.inputs import pad_to_hop
+from audiocodec.training.config import TrainConfig
+from audiocodec.training.trainer import Trainer
+
+METRICS = ("mel_distance", "pesq_wb", "stoi")
+CURVE_SHARE = 4  # the codes along the training are counted on a quarter of the frames
+OFFSETS = 4  # of frames within a hop: a few minutes of speech have few frames
+
+
+def preload() -> None:
+    """Load what libraries load late, once for all rows: each is a fork of this process."""
+    torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
+    metrics, _ = select(METRICS)
+    noise = np.random.default_rng(0).standard_normal(24_000).astype(np.float32) / 10
+    score_signals(noise, noise, 24_000, metrics)
+
+
+def run(row: dict[str, Any], args: Any, folder: Path) -> dict[str, Any]:
+    """Train, or go on with it, and measure; the folder holds no checkpoints afterwards."""
+    quantizer = json.dumps(row["quantizer"])  # YAML reads JSON
+    settings = [f"codec.quantizer={quantizer}", f"seed={row['seed']}", *args.set]
+    config = load_config(TrainConfig, args.config, settings)
+    train, valid = read_data_dir(args.train), read_data_dir(args.valid)
+    Trainer(config, folder, train, valid, cpu=True).run()
+    measured = measure(folder, config, train, valid[: args.scored], args.frames)
+    shutil.rmtree(folder / "checkpoints")
+    return measured
+
+
+def measure(
+    folder: Path,
+    config: TrainConfig,
+    train: Sequence[Utterance],
+    valid: Sequence[Utterance],
+    frames: int,
+) -> dict[str, Any]:
+    """What the table has, from the checkpoints and the log of a finished run."""
+    curve = list(curve_of(folder, config, train, frames // CURVE_SHARE))
+    codec = load_codec(folder / "checkpoints" / f"step_{config.steps:08d}")
+    seen = latents_of(codec, train, frames)
+    latent = latents_of(codec, valid, frames // CURVE_SHARE)
+    return {
+        "bits": bits_of(codec.quantizer),
+        "train": usage(count(codec.quantizer, seen)),
+        "valid": usage(count(codec.quantizer, latent)) | distortion(codec.quantizer, latent),
+        "quality": quality(codec, valid),
+        "seconds_a_step": seconds_a_step(folder, config),
+        "curve": curve,
+    }
+
+
+def curve_of(
+    folder: Path, config: TrainConfig, train: Sequence[Utterance], frames: int
+) -> Iterator[dict[str, Any]]:
+    """Use of the codes at every checkpoint, and how far the unused moved until the next."""
+    former = None
+    for step in range(config.save_every, config.steps + 1, config.save_every):
+        if step < config.autoencoder_steps:
+            continue
+        codec = load_codec(folder / "checkpoints" / f"step_{step:08d}")
+        counted = count(codec.quantizer, latents_of(codec, train, frames))
+        point = {"step": step} | usage(counted)
+        if former is not None:
+            point["unused_moved"] = movement(former[0].quantizer, codec.quantizer, former[1])
+        former = codec, counted
+        yield point
+
+
+@torch.no_grad()
+def latents_of(codec: Codec, utterances: Sequence[Utterance], most: int) -> Tensor:
+    """(1, dim, frames) of all utterances, each with its frames at several offsets; evenly chosen
+    utterances where they would have many more than `most` frames.
+    """
+    hop, rate = codec.hop_length, codec.sample_rate
+    seconds = sum(utterance.num_samples / utterance.sample_rate for utterance in utterances)
+    every = max(1, round(seconds * OFFSETS * rate / hop / most))
+    latents = []
+    for utterance in utterances[::every]:
+        waveform = torch.from_numpy(read_waveform(utterance.path, rate)[0])[None, None]
+        for offset in range(0, hop, hop // OFFSETS):
+            latents.append(codec.encoder(pad_to_hop(waveform[..., offset:], hop)))
+    return torch.cat(latents, dim=2)
+
+
+def quality(codec: Codec, utterances: Sequence[Utterance]) -> dict[str, float | None]:
+    """Means over the utterances; None where a metric is defined for none of them."""
+    metrics, _ = select(METRICS)
+    found: dict[str, list[float]] = {name: [] for name in METRICS}
+    for utterance in utterances:
+        reference = read_waveform(utterance.path, codec.sample_rate)[0]
+        degraded = codec.reconstruct(torch.from_numpy(reference)).numpy()
+        values, _ = score_signals(reference, degraded, codec.sample_rate, metrics)
+        for name, value in values.items():
+            found[name].append(value)
+    return {name: mean(values) if values else None for name, values in found.items()}
+
+
+def seconds_a_step(folder: Path, config: TrainConfig) -> float:
+    """The median over the windows of the log after the quantizer's start."""
+    lines = map(json.loads, (folder / "log.jsonl").read_text(encoding="utf-8").splitlines())
+    audio = config.batch_size * config.crops.seconds
+    return median(
+        audio / line["audio_seconds_per_second"]
+        for line in lines
+        if "audio_seconds_per_second" in line and line["step"] > config.autoencoder_steps
+    )

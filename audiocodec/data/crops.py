@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from audiocodec.audio import audio_info, read_audio
+from audiocodec.audio import AudioInfo, audio_info, read_audio
 from audiocodec.audio_blocks import AudioReader
 from audiocodec.data.data_dir import Utterance
 from audiocodec.data.faults import clipped_share, is_silent
@@ -159,12 +159,13 @@ class Crops:
         count = before + needed + margin
         if utterance.recording is not None:  # what comes after a segment is another one's
             count = min(count, before + utterance.num_samples - start)
-        waveform = read_audio(
+        waveform, info, _ = read_audio(
             utterance.path,
             self.sample_rate,
             start=utterance.start + start - before,
             num_samples=count,
-        ).waveform
+        )
+        _refuse_others(utterance, rate, info)
         first = before * self.sample_rate // rate
         return waveform[0, first : first + self.crop_samples]
 
@@ -187,6 +188,19 @@ class Crops:
         known = key in self._examined
         self._examined.add(key)
         return not known
+
+
+def _refuse_others(utterance: Utterance, rate: int, info: AudioInfo) -> None:
+    """Raises AudioError if the file is not the one that its data directory describes."""
+    cure = "write a true copy of the data directory with codec data validate --fix"
+    if info.sample_rate != rate:
+        raise AudioError(f"{utterance.path}: is at {info.sample_rate} Hz, not at {rate}; {cure}")
+    end = utterance.start + utterance.num_samples
+    if end > info.num_samples:
+        raise AudioError(
+            f"{utterance.path}: has {info.num_samples} samples, not the {end} that its data "
+            f"directory counts; {cure}"
+        )
 
 
 def _is_silent_file(utterance: Utterance) -> bool:

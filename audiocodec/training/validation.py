@@ -59,8 +59,11 @@ class Validator:
         return scores
 
     def _score(self, codec: Codec, index: int) -> Score:
-        rate = self.sample_rate
-        reference = read_audio(self.utterances[index].path, rate).waveform[0, : MAX_SECONDS * rate]
+        rate, utterance = self.sample_rate, self.utterances[index]
+        audio = read_audio(
+            utterance.path, rate, start=utterance.start, num_samples=utterance.read_samples
+        )
+        reference = audio.waveform[0, : MAX_SECONDS * rate]
         codes = codec.encode(reference)
         degraded = codec.decode(codes, num_samples=len(reference)).cpu().numpy()
         usage = UsageCounter(codec.codebook_sizes)

@@ -168,3 +168,16 @@ def test_workers_and_processes_do_not_change_the_batches(workers, tmp_path):
     assert torch.equal(torch.stack(batches(4, 4, 0, workers)), torch.stack(whole[4:]))
     halves = [torch.cat(pair) for pair in zip(batches(0, 2, 0), batches(0, 2, 1), strict=True)]
     assert torch.equal(torch.stack(halves), torch.stack(whole))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        ({"sample_rate": 16_000}, "is at 8000 Hz, not at 16000"),
+        ({"num_samples": 2 * RATE + 1}, "has 16000 samples, not the 16001"),
+    ],
+)
+def test_a_file_that_is_not_what_its_table_says_is_left_out(wrong, text, tmp_path):
+    row = replace(utterance(tmp_path, "a", noise(2)), **wrong)
+    with pytest.raises(DataError, match=text):
+        Crops([row], PLAIN, RATE, seed=0)(0, 0)

@@ -20,21 +20,23 @@ methods=          # names of local/methods.py; empty: all
 settings=         # of the configuration, A.B=C each
 data=data         # folder of the data directories
 exp=              # folder of the experiment; empty: by modality, corpus and cut
+frames=400000     # of speech that codes are counted on
+scored=40         # utterances that metrics score
 nj=1              # processes that prepare data
 parse_options "$@"
 [[ $modality == speech || $modality == image ]] || stop "--modality is speech or image"
 if [[ -n $corpus ]]; then corpus=$(given "$corpus"); fi
-name=$modality counted=()
+name=$modality
 if [[ -n $corpus ]]; then name+=_$(basename "$corpus"); fi
 if [[ $cut == true ]]; then
-  name+=_cut sizes=8 seeds=0 counted=(--frames 1600 --scored 2)
+  name+=_cut sizes=8 seeds=0 frames=1600 scored=2
   settings+=" steps=12 autoencoder_steps=4"
   if [[ $modality == speech ]]; then settings+=" save_every=4 log_every=4 batch_size=2"; fi
   if [[ $modality == image ]]; then settings+=" count_every=4 batch_size=4"; fi
 fi
 exp=${exp:-exp/$name} data=$data/$name
 read -ra words <<<"$sizes"
-options=("${counted[@]}" --bits "${words[@]}")
+options=(--frames "$frames" --scored "$scored" --bits "${words[@]}")
 read -ra words <<<"$seeds"
 options+=(--seeds "${words[@]}")
 read -ra words <<<"$methods"

@@ -46,11 +46,11 @@ for setting in $settings; do options+=(--set "$setting"); done
 if [[ $modality == speech ]]; then
   if run_stage 0 "data directories" "$data" "$corpus"; then
     if [[ -n $corpus ]]; then
-      codec prepare-data folder --audio "$corpus" --speaker-from "$speaker_from" \
+      codec data prepare folder --audio "$corpus" --speaker-from "$speaker_from" \
         --valid 0.05 --test 0 --output "$data" --jobs "$nj" ||
         [[ $? -eq 3 ]] # some files left out, each named
     else
-      codec prepare-data samples --output "$data" --valid 2 --jobs "$nj"
+      codec data prepare samples --output "$data" --valid 2 --jobs "$nj"
     fi
   fi
   options+=(--config conf/speech.yaml --train "$data/train" --valid "$data/valid")

@@ -98,6 +98,11 @@ def read_audio(
 
     Raises:
         AudioError: missing, unreadable, truncated, empty, or with NaN or infinite samples.
+
+    >>> from audiocodec import read_audio
+    >>> audio = read_audio("speech.wav", 16_000)
+    >>> audio.waveform.shape, audio.waveform.dtype, audio.info.sample_rate
+    ((1, 16000), dtype('float32'), 24000)
     """
     with open_audio(source, allow_truncated) as file:
         choice = ChannelChoice(channel, file.num_channels, file.name)

@@ -55,6 +55,12 @@ def write_codes(
     Raises:
         CodeFileError: codes that contradict the metadata.
         CodecError: the file cannot be written.
+
+    >>> from audiocodec import read_codes, write_codes
+    >>> codes, metadata = read_codes("speech.npy")
+    >>> write_codes("speech.codec", codes, metadata)  # the same codes in fewer bits
+    >>> bool((read_codes("speech.codec").codes == codes).all())
+    True
     """
     if Path(path).suffix not in CODE_SUFFIXES:
         raise CodeFileError(f"{path}: a code file ends in {', '.join(CODE_SUFFIXES)}")
@@ -75,6 +81,11 @@ def read_codes(path: str | Path, tables: EntropyTables | None = None) -> Coded:
 
     Raises:
         CodeFileError: missing, damaged, hostile, newer than this program, or no code file.
+
+    >>> from audiocodec import read_codes
+    >>> codes, metadata = read_codes("speech.npy")
+    >>> codes.shape, codes.dtype, metadata.sample_rate, metadata.bitrate
+    ((8, 75), dtype('uint16'), 24000, 6000.0)
     """
     with _named(path), open(path, "rb") as file:
         return _read(file, tables)

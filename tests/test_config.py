@@ -189,7 +189,7 @@ def test_a_table_finds_builds_and_names() -> None:
     assert SHAPES.kind_of(Square()) == "square"
     assert list(SHAPES) == ["round", "square"] and len(SHAPES) == 2
     assert SHAPES.build(Round(2.0)) == "Round(radius=2.0)"
-    with pytest.raises(ConfigError, match="Inner is no shape configuration"):
+    with pytest.raises(ConfigError, match="Inner is not a registered shape configuration"):
         SHAPES.kind_of(Inner())
 
 

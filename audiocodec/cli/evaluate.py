@@ -63,11 +63,11 @@ def run(args: argparse.Namespace) -> None:
         PartialFailure: some utterances could not be scored; their rows say why.
     """
     from audiocodec.environment import available_cores
-    from audiocodec.evaluation.evaluate import Options, evaluate
+    from audiocodec.evaluation.evaluate import EvaluateOptions, evaluate
     from audiocodec.evaluation.metrics import LOCAL, select, with_installed
     from audiocodec.pipeline.batch import stoppable
 
-    options = Options(
+    options = EvaluateOptions(
         metrics=args.metrics.split(","),
         metric_files=dict(args.metric_file),
         jobs=args.jobs or available_cores(),

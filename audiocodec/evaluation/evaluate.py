@@ -19,7 +19,7 @@ from audiocodec.files import sha256_of
 
 
 @dataclass(frozen=True)
-class Options:
+class EvaluateOptions:
     """What to measure and how to go about it."""
 
     metrics: Sequence[str] = DEFAULT
@@ -43,7 +43,7 @@ def evaluate(
     reference: str | Path,
     degraded: str | Path,
     output: str | Path,
-    options: Options | None = None,
+    options: EvaluateOptions | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> Evaluation:
     """Score `degraded` against `reference` (see `pair_files`) and write all files to `output`.
@@ -54,8 +54,14 @@ def evaluate(
     Raises:
         ConfigError: an unknown metric, or one whose local file cannot be used.
         DataError: a side is missing or empty, or `output` is in use.
+
+    >>> from audiocodec import EvaluateOptions, evaluate
+    >>> options = EvaluateOptions(metrics=["si_sdr"], report=False)
+    >>> evaluation = evaluate("corpus", "corpus", "scores", options)
+    >>> len(evaluation.rows), list(evaluation.summary["metrics"])
+    (2, ['si_sdr'])
     """
-    options, output = options or Options(), Path(output)
+    options, output = options or EvaluateOptions(), Path(output)
     files = with_installed(options.metric_files)
     metrics, absent = select(options.metrics, files)
     machine = environment()

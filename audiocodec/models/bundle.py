@@ -27,12 +27,18 @@ def load_codec(path_or_name: str | Path = DEFAULT_MODEL, device: str = "cpu") ->
     """A codec, ready to encode and decode.
 
     Args:
+        device: where it runs, e.g. "cuda", "cuda:1" or "mps".
         path_or_name: a shipped model's name, a model folder, a name in $AUDIOCODEC_MODELS, or
             `owner/name` on the Hugging Face hub, also as `hub:owner/name@revision`.
 
     Raises:
         ModelError: the model is missing, incomplete, damaged or contradicts itself, or cannot be
             fetched.
+
+    >>> from audiocodec import load_codec
+    >>> codec = load_codec()
+    >>> codec.sample_rate, codec.hop_length, codec.num_quantizers
+    (24000, 320, 8)
     """
     folder = model_folder(path_or_name)
     try:

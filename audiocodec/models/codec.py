@@ -43,7 +43,20 @@ class CodecOutput(NamedTuple):
 
 
 class Codec(nn.Module):
-    """A neural audio codec; see `load_codec` to get a trained one."""
+    """A neural audio codec; `load_codec` gives a trained one.
+
+    >>> import torch
+    >>> from audiocodec import Codec, CodecConfig
+    >>> codec = Codec(CodecConfig()).eval()  # untrained
+    >>> waveform = 0.1 * torch.randn(24_000)  # (time,), one second
+    >>> codes = codec.encode(waveform)
+    >>> codes.shape, codes.dtype
+    (torch.Size([8, 75]), torch.int64)
+    >>> codec.decode(codes, num_samples=len(waveform)).shape
+    torch.Size([24000])
+    >>> codec.bitrate()  # bits/s of all quantizers
+    6000.0
+    """
 
     def __init__(self, config: CodecConfig, name: str = "unnamed") -> None:
         super().__init__()

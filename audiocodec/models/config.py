@@ -13,6 +13,8 @@ from audiocodec.quantization.residual import ResidualSimVQConfig
 
 @dataclass(frozen=True)
 class CodecConfig:
+    """What a codec is made of; the kinds are those of ENCODERS, QUANTIZERS and DECODERS."""
+
     sample_rate: int = 24_000  # Hz
     latent_dim: int = 64
     encoder: Any = one_of(ENCODERS, ConvNextEncoderConfig())

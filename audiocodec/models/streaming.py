@@ -67,7 +67,17 @@ def _run(
 
 
 class StreamEncoder:
-    """One waveform in pieces to codes; `Codec.stream_encoder` makes it."""
+    """One waveform in pieces to codes.
+
+    >>> import torch
+    >>> from audiocodec import StreamDecoder, StreamEncoder, load_codec
+    >>> codec = load_codec()
+    >>> encoder, decoder = StreamEncoder(codec), StreamDecoder(codec)
+    >>> for piece in torch.zeros(1_000).split(400):  # as samples arrive
+    ...     codes = encoder.push(piece)  # (num_quantizers, frames): 0 frames are possible
+    ...     heard = decoder.push(codes)  # (time,)
+    >>> codes = encoder.flush()
+    """
 
     def __init__(self, codec: "Codec", num_quantizers: int | None = None) -> None:
         self.codec = codec

@@ -32,6 +32,10 @@ def convert_files(
         ConfigError: options, inputs and output that do not go together; nothing has been written.
         CodecError: the only file cannot be converted.
         PartialFailure: some of several files failed; the others are done.
+
+    >>> from audiocodec import ConvertOptions, convert_files
+    >>> convert_files(["speech.npy"], "packed/", options=ConvertOptions(format="codec")).done
+    1
     """
     if options.format in FORMATS:
         if options.entropy:

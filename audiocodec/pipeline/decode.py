@@ -38,6 +38,10 @@ def decode_files(
         ConfigError: options, inputs and output that do not go together; nothing has been written.
         CodecError: the only file cannot be decoded, e.g. since another model made it.
         PartialFailure: some of several files failed; the others are done.
+
+    >>> from audiocodec import DecodeOptions, decode_files
+    >>> decode_files(["speech.npy"], "decoded.flac").done
+    1
     """
     suffix = f".{options.format}"
     todo = plan([*map(str, inputs)], str(output), CODE_SUFFIXES, suffix, "wav.scp")

@@ -52,6 +52,11 @@ def encode_files(
         ConfigError: options, inputs and output that do not go together; nothing has been written.
         CodecError: the only file cannot be encoded.
         PartialFailure: some of several files failed; the others are done.
+
+    >>> from audiocodec import EncodeOptions, encode_files
+    >>> summary = encode_files(["corpus"], "codes", options=EncodeOptions(num_quantizers=4))
+    >>> summary.done, summary.seconds  # seconds of audio
+    (2, 2.0)
     """
     if options.format in FORMATS:
         return _encode_to_shards(inputs, output, model, device, options)

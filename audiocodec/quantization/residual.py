@@ -42,7 +42,18 @@ class ResidualSimVQConfig(SimVQConfig):
 
 
 class ResidualSimVQ(Quantizer):
-    """A stack of `SimVQ`; `codes` is (batch, num_quantizers, *positions), coarse to fine."""
+    """A stack of `SimVQ`; `codes` is (batch, num_quantizers, *positions), coarse to fine.
+
+    >>> import torch
+    >>> from audiocodec import ResidualSimVQ, ResidualSimVQConfig
+    >>> quantizer = ResidualSimVQ(ResidualSimVQConfig(num_quantizers=4), latent_dim=16)
+    >>> latent = torch.randn(2, 16, 50)  # (batch, latent_dim, frames)
+    >>> codes = quantizer.encode(latent)
+    >>> codes.shape
+    torch.Size([2, 4, 50])
+    >>> quantizer.decode(codes[:, :2]).shape  # the first two alone: half the bitrate
+    torch.Size([2, 16, 50])
+    """
 
     def __init__(self, config: ResidualSimVQConfig, latent_dim: int) -> None:
         super().__init__()

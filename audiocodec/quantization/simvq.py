@@ -72,6 +72,21 @@ class SimVQ(Quantizer):
 
     The loss is relative to the variance of the latent, so that neither its scale nor the number of
     dimensions changes what a weight means, and shrinking the latent gains nothing.
+
+    In a model of your own:
+
+    >>> import torch
+    >>> from audiocodec import SimVQ, SimVQConfig
+    >>> quantizer = SimVQ(SimVQConfig(codebook_size=1024), latent_dim=16)
+    >>> latent = torch.randn(2, 16, 50, requires_grad=True)  # (batch, latent_dim, frames)
+    >>> quantizer.initialize(latent.detach())  # once, from the first latents: uses more codes
+    >>> quantized = quantizer(latent)
+    >>> quantized.codes.shape
+    torch.Size([2, 1, 50])
+    >>> loss = quantized.latent.square().mean() + quantized.loss  # your loss, and the quantizer's
+    >>> loss.backward()  # reaches the encoder through the codes, and every code of the codebook
+    >>> torch.equal(quantizer.decode(quantized.codes), quantized.latent)
+    True
     """
 
     def __init__(self, config: SimVQConfig, latent_dim: int) -> None:

@@ -40,6 +40,9 @@ class HarmonicHeadConfig:
     start: int = 27  # the first that is excited
     knots: int = 36  # of the envelope
     bands: int = 8  # knots of the share of harmonics
+    noise_gain: float = (
+        1.0  # of the noise when decoding; less is smoother, as a postfilter makes it
+    )
     initial_log_magnitude: float = -5.0
     makes_noise: ClassVar[bool] = True
 
@@ -53,6 +56,8 @@ class HarmonicHeadConfig:
                 f"head.start is {self.start}; give 1 to head.direct ({self.direct}), "
                 "or nothing makes the frequencies between"
             )
+        if self.noise_gain < 0:
+            raise ConfigError(f"head.noise_gain is {self.noise_gain}; give 0 or more")
         for name in ("knots", "bands"):
             if getattr(self, name) < 2:
                 raise ConfigError(f"head.{name} is {getattr(self, name)}; give 2 or more")
@@ -119,6 +124,8 @@ class HarmonicHead(nn.Module):
             ready = with_past(self.waiting, parts, 1, state)[:, :-1]  # the harmonics are as late
             direct, voiced, unvoiced = ready.split(self.sizes, dim=-1)
             noise = self._noise(features, state)
+            if not self.training:
+                noise = noise * self.config.noise_gain
             excited = voiced * harmonics + unvoiced * noise
             spectrum = F.pad(direct, (0, self.hop_length - self.config.direct)) + F.pad(
                 excited, (self.config.start, 0)

@@ -21,9 +21,11 @@ class Given(nn.Module):
         return features
 
 
-def head_and_features(gain: float, share: float) -> tuple[HarmonicHead, Tensor]:
+def head_and_features(
+    gain: float, share: float, noise_gain: float = 1.0
+) -> tuple[HarmonicHead, Tensor]:
     """A head with a 150 Hz voice as its low band and constant log gain and logit above."""
-    config = HarmonicHeadConfig(direct=27, source=27, start=27)
+    config = HarmonicHeadConfig(direct=27, source=27, start=27, noise_gain=noise_gain)
     head = HarmonicHead(config, 8, HOP).eval()
     head.project = Given()
     time = torch.arange((FRAMES + 1) * HOP)
@@ -52,8 +54,9 @@ def test_harmonics_of_the_low_band_continue_above_it() -> None:
         assert peak > 10 * power[harmonic + 20 : harmonic + 131].sum()
 
 
-def test_noise_is_flat_and_of_the_level_asked_for() -> None:
-    head, features = head_and_features(gain=-4.0, share=-30.0)
+@pytest.mark.parametrize("noise_gain", [1.0, 0.5])
+def test_noise_is_flat_and_of_the_level_asked_for(noise_gain: float) -> None:
+    head, features = head_and_features(gain=-4.0, share=-30.0, noise_gain=noise_gain)
     power = spectrum(head(features))
     bands = torch.stack([power[low : low + 1000].mean() for low in range(1500, 11_000, 1000)])
     level = 10 * (bands.log10() - bands.mean().log10())
@@ -61,7 +64,8 @@ def test_noise_is_flat_and_of_the_level_asked_for() -> None:
     waveform = head(features)[0, RATE // 2 :]
     share = (HOP - 27) / HOP  # of the coefficients; an orthonormal transform keeps their energy
     voice = 4 * 0.1**2 / 2
-    assert float(waveform.square().mean() - voice) == pytest.approx(share * math.exp(-8), rel=0.1)
+    noise = share * math.exp(-8) * noise_gain**2
+    assert float(waveform.square().mean() - voice) == pytest.approx(noise, rel=0.1)
 
 
 def test_rows_hear_other_noise_in_training_only() -> None:

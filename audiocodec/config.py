@@ -17,6 +17,7 @@ import yaml
 
 from audiocodec.errors import ConfigError, one_line
 from audiocodec.registry import Registry, current_kind
+from audiocodec.yaml_text import MOST_BYTES, parse_yaml, shown
 
 T = TypeVar("T")
 
@@ -55,14 +56,16 @@ def from_dict(cls: type[T], values: Any, where: str = "") -> T:
         ConfigError: an unknown key (with the nearest known one), a wrong type or a bad value.
     """
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{where or 'configuration'} is {values!r}; give a mapping of options")
+        raise ConfigError(
+            f"{where or 'configuration'} is {shown(values)}; give a mapping of options"
+        )
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     hints = typing.get_type_hints(cls)
     arguments = {}
     for key, value in values.items():
         path = f"{where}.{key}" if where else str(key)
         if key not in fields:
-            raise ConfigError(f"unknown option {path!r}{_suggestion(str(key), fields)}")
+            raise ConfigError(f"unknown option {shown(path)}{_suggestion(str(key), fields)}")
         arguments[key] = _field_value(fields[key], hints[key], value, path)
     try:
         return cls(**arguments)
@@ -82,7 +85,7 @@ def _field_value(field: "dataclasses.Field[Any]", hint: Any, value: Any, path: s
     if not field.metadata.get("several"):
         return _kind(table, value, path)
     if not isinstance(value, list | tuple):
-        raise ConfigError(f"{path} is {value!r}; give a list of {table.role} options")
+        raise ConfigError(f"{path} is {shown(value)}; give a list of {table.role} options")
     return tuple(_kind(table, item, f"{path}.{index}") for index, item in enumerate(value))
 
 
@@ -91,7 +94,7 @@ def _kind(table: Registry, value: Any, path: str) -> Any:
         raise ConfigError(f"{path} needs a 'kind:'; known kinds: {', '.join(table)}")
     kind = value["kind"]
     if not isinstance(kind, str):
-        raise ConfigError(f"{path}.kind is {kind!r}; known kinds: {', '.join(table)}")
+        raise ConfigError(f"{path}.kind is {shown(kind)}; known kinds: {', '.join(table)}")
     rest = {key: item for key, item in value.items() if key != "kind"}
     return from_dict(table[kind][0], rest, path)
 
@@ -106,11 +109,11 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
     if origin is typing.Literal:
         if value not in typing.get_args(hint):
             choices = ", ".join(map(str, typing.get_args(hint)))
-            raise ConfigError(f"{path} is {value!r}; choose from {choices}")
+            raise ConfigError(f"{path} is {shown(value)}; choose from {choices}")
         return value
     if origin is tuple:
         if not isinstance(value, list | tuple):
-            raise ConfigError(f"{path} is {value!r}; give a list")
+            raise ConfigError(f"{path} is {shown(value)}; give a list")
         inner_hint = typing.get_args(hint)[0]
         return tuple(_convert(inner_hint, item, f"{path}.{i}") for i, item in enumerate(value))
     if dataclasses.is_dataclass(hint):
@@ -125,32 +128,51 @@ def _scalar(hint: Any, value: Any, path: str) -> Any:
         except ValueError:
             pass
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise ConfigError(f"{path} is {value!r}; it must be of type {hint.__name__}")
+        raise ConfigError(f"{path} is {shown(value)}; it must be of type {hint.__name__}")
     return value
 
 
-def read_yaml(path: str | Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+def read_yaml(
+    path: str | Path, within: Path | None = None, above: tuple[Path, ...] = ()
+) -> dict[str, Any]:
     """The mapping in a YAML file, laid over the file its `base:` names (relative to it).
 
-    `above` are the files that led here. Raises ConfigError for what is no such file.
+    Args:
+        within: the folder that no file may lie outside of, by links either.
+        above: the files that led here.
+
+    Raises:
+        ConfigError: no such file, or one that is not such a mapping.
     """
     path = Path(path)
     if path.resolve() in above:
         raise ConfigError(f"{path}: is its own base, in the end; remove a 'base:'")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such configuration file") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: not readable as YAML: {one_line(error)}") from None
+    if within is not None and not path.resolve().is_relative_to(within.resolve()):
+        raise ConfigError(f"{path}: lies outside {within}, which has to be complete in itself")
+    values = parse_yaml(_text(path), str(path))
+    if values is None:
+        values = {}
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: the top level must be a mapping of options")
     base = values.pop("base", None)
     if base is None:
         return values
-    if not isinstance(base, str):
-        raise ConfigError(f"{path}: base is {base!r}; give the path of one file")
-    return merge(read_yaml(path.parent / base, (*above, path.resolve())), values)
+    if not isinstance(base, str) or "\0" in base:
+        raise ConfigError(f"{path}: base is {shown(base)}; give the path of one file")
+    return merge(read_yaml(path.parent / base, within, (*above, path.resolve())), values)
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"{path}: is no regular file; give one of YAML")
+        if path.stat().st_size > MOST_BYTES:
+            raise ConfigError(f"{path}: has more than {MOST_BYTES} bytes; it is no configuration")
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such configuration file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not readable as YAML: {one_line(error)}") from None
 
 
 def merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,19 +199,24 @@ def overrides(assignments: Iterable[str]) -> dict[str, Any]:
         path, equals, text = assignment.partition("=")
         if not equals or not path:
             raise ConfigError(f"--set {assignment!r}: write it as option.name=value")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--set {assignment!r}: {one_line(error)}") from None
+        value = parse_yaml(text, f"--set {shown(assignment)}")
         for key in reversed(path.split(".")):
             value = {key: value}
         tree = merge(tree, value)
     return tree
 
 
-def load_config(cls: type[T], path: str | Path | None, assignments: Iterable[str] = ()) -> T:
-    """The configuration of class `cls` from a YAML file (or defaults) and `--set` overrides."""
-    values = {} if path is None else read_yaml(path)
+def load_config(
+    cls: type[T],
+    path: str | Path | None,
+    assignments: Iterable[str] = (),
+    within: Path | None = None,
+) -> T:
+    """The configuration of class `cls` from a YAML file (or defaults) and `--set` overrides.
+
+    No file is read outside of the folder `within`, if there is one.
+    """
+    values = {} if path is None else read_yaml(path, within)
     try:
         return from_dict(cls, merge(values, overrides(assignments)))
     except ConfigError as error:

@@ -14,6 +14,7 @@ LAYERS = [  # bottom first
     {
         *("registry", "channels", "files", "logs", "environment", "extras", "journal", "lengths"),
         "processes",
+        "yaml_text",
     },
     {"config", "entropy", "signatures", "soundfiles"},
     {"containers"},

@@ -18,7 +18,10 @@ from audiocodec.models.folders import (
     WEIGHTS_FILE,
     model_folder,
     model_name,
+    own_root,
+    require_own,
 )
+from audiocodec.models.sizes import at_most
 
 BASIS_KEY, CHECKSUM_KEY = "basis_digest", "checksum"  # in the header of the weights file
 
@@ -42,9 +45,11 @@ def load_codec(path_or_name: str | Path = DEFAULT_MODEL, device: str = "cpu") ->
     """
     folder = model_folder(path_or_name)
     try:
-        config = configuration.load_config(CodecConfig, folder / CONFIG_FILE)
+        root = own_root(folder)
+        config = configuration.load_config(CodecConfig, folder / CONFIG_FILE, within=root)
     except ConfigError as error:
         raise ModelError(f"model {str(path_or_name)!r}: {error}") from None
+    require_own(folder / WEIGHTS_FILE, root)
     try:
         with safe_open(folder / WEIGHTS_FILE, "pt") as file:
             header = file.metadata() or {}
@@ -57,7 +62,11 @@ def load_codec(path_or_name: str | Path = DEFAULT_MODEL, device: str = "cpu") ->
             f"{folder}: {CONFIG_FILE} and {WEIGHTS_FILE} are not as they were saved together; "
             "one of them is damaged or was changed"
         )
-    codec = Codec(config, name=model_name(folder))
+    try:
+        with at_most(sum(tensor.numel() for tensor in tensors.values())):
+            codec = Codec(config, name=model_name(folder))
+    except ModelError as error:
+        raise ModelError(f"{folder}: weights do not fit {CONFIG_FILE}: {error}") from None
     codec.folder = folder
     basis = header.get(BASIS_KEY)
     if basis not in (None, codec.quantizer.basis_digest):

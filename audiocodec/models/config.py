@@ -5,6 +5,7 @@ from typing import Any
 
 from audiocodec.config import one_of
 from audiocodec.errors import ConfigError
+from audiocodec.models.sizes import check_sizes, check_times
 from audiocodec.modules import DECODERS, ENCODERS
 from audiocodec.modules.convnext_codec import ConvNextDecoderConfig, ConvNextEncoderConfig
 from audiocodec.quantization import QUANTIZERS
@@ -22,10 +23,10 @@ class CodecConfig:
     decoder: Any = one_of(DECODERS, ConvNextDecoderConfig())
 
     def __post_init__(self) -> None:
-        if self.sample_rate <= 0:
-            raise ConfigError(f"codec.sample_rate is {self.sample_rate}; give it in Hz, e.g. 24000")
         if self.latent_dim < 1:
             raise ConfigError(f"codec.latent_dim is {self.latent_dim}; give 1 or more")
+        check_sizes(self, self.latent_dim, "codec")
+        check_times(self.sample_rate, self.hop_length)
 
     @property
     def hop_length(self) -> int:

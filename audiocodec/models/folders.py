@@ -80,6 +80,20 @@ def model_name(folder: Path) -> str:
     return hub.cached_repository(resolved) or resolved.name
 
 
+def own_root(folder: Path) -> Path:
+    """The folder beyond which no file of a model may lie: itself, or its repository in the cache of
+    the hub, whose snapshots are links to files beside them.
+    """
+    resolved = folder.resolve()
+    return resolved.parent.parent if hub.cached_repository(resolved) else resolved
+
+
+def require_own(path: Path, root: Path) -> None:
+    """Raises ModelError if a file of a model is a link that leads out of `root`."""
+    if not path.resolve().is_relative_to(root):
+        raise ModelError(f"{path}: leads out of {root}; a model folder has its own files")
+
+
 def _local_folder(name: str) -> Path | None:
     root = _named_models()
     places = [ASSETS / name] if name in shipped_models() else []

@@ -18,13 +18,13 @@ def shipped_speech() -> list[Path]:
     return _audio_below(SAMPLES)
 
 
-def demo_speech() -> Path:
-    """The recording that shows a codec at work.
+def demo_speech() -> list[Path]:
+    """The recordings that show a codec at work: two synthetic voices in one file, and real ones.
 
     Raises:
         AudioError: it is not there.
     """
-    return _audio_below(DEMO)[0]
+    return _audio_below(DEMO)
 
 
 def _audio_below(folder: Path) -> list[Path]:

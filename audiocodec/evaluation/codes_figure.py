@@ -1,74 +1,80 @@
-"""One picture of what a codec does: the original, the decoded speech and the codes between."""
+"""One picture of what a codec does to clips: originals, decoded speech at each rate, codes."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from audiocodec.extras import extra
 from audiocodec.files import atomic_path
 
-_WINDOW, _HOP = 1024, 256
-_RANGE_DB = 80
+WINDOW, HOP = 0.043, 0.005  # seconds: long enough to part the harmonics of a low voice
+HIGHEST = 6_000  # Hz: where harmonics are seen and heard
+BRIGHTEST = 0.997  # quantile of the original's magnitudes that has the brightest colour
 
 
-def draw(
-    path: Path,
-    original: np.ndarray,
-    decoded: np.ndarray,
-    codes: np.ndarray,
-    sample_rate: int,
-    caption: str,
-) -> None:
-    """Write a PNG.
+@dataclass(frozen=True)
+class Drawn:
+    """A clip: `versions` are titles and signals (time,), the original first; codes (N, frames)."""
 
-    Args:
-        original, decoded: (time,) of equal length.
-        codes: (num_quantizers, frames).
-        caption: what the codes are, e.g. model and bitrate.
+    name: str
+    sample_rate: int
+    versions: Mapping[str, np.ndarray]
+    codes: np.ndarray
+
+
+def draw(path: Path, clips: Sequence[Drawn], caption: str) -> None:
+    """Write a PNG: a column each clip, a row each version, and a last one of codes.
+
+    Colours are linear in the magnitude of the spectrum (with pre-emphasis), which shows whether
+    harmonics are there; in dB the gaps between them are as bright as they are.
     """
     with extra("web"):
-        import matplotlib
+        from matplotlib.figure import Figure
 
-        matplotlib.use("Agg")
-        from matplotlib import pyplot
-
-    duration = len(original) / sample_rate
-    figure, axes = pyplot.subplots(3, 1, figsize=(10, 9), sharex=True, layout="constrained")
-    levels = [_level_db(waveform, sample_rate) for waveform in (original, decoded)]
-    top = max(level.max() for level in levels)
-    for axis, level, title in zip(axes, levels, ("original", "decoded"), strict=False):
-        image = axis.imshow(
-            level,
-            origin="lower",
-            aspect="auto",
-            extent=(0, duration, 0, sample_rate / 2000),
-            vmin=top - _RANGE_DB,
-            vmax=top,
-            cmap="magma",
-        )
-        axis.set(title=title, ylabel="frequency (kHz)")
-        figure.colorbar(image, ax=axis, label="dB", pad=0.01)
-    image = axes[2].imshow(
-        codes,
-        aspect="auto",
-        interpolation="nearest",
-        extent=(0, duration, len(codes) - 0.5, -0.5),
-        cmap="viridis",
-    )
-    axes[2].set(title=caption, ylabel="quantizer", xlabel="time (s)")
-    axes[2].set_yticks(range(len(codes)))
-    figure.colorbar(image, ax=axes[2], label="code", pad=0.01)
+    rows = 1 + max(len(clip.versions) for clip in clips)
+    figure = Figure(figsize=(6 * len(clips), 2.1 * rows), layout="constrained")
+    for column, clip in zip(
+        figure.subplots(rows, len(clips), squeeze=False, sharex="col").T, clips, strict=True
+    ):
+        _draw_versions(column[:-1], clip)
+        _draw_codes(column[-1], clip)
+    figure.suptitle(f"{caption}; colours are linear in magnitude, 0 to {HIGHEST / 1000:g} kHz")
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110)
-    pyplot.close(figure)
+        figure.savefig(temporary, dpi=80, format="png")
 
 
-def _level_db(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
-    """(frequencies, frames) magnitude of the short-time spectrum in dB."""
-    with extra("eval"):
-        from scipy.signal import ShortTimeFFT
-        from scipy.signal.windows import hann
+def _draw_versions(axes: Sequence[Any], clip: Drawn) -> None:
+    pictures = [magnitudes(signal, clip.sample_rate) for signal in clip.versions.values()]
+    brightest = max(float(np.quantile(pictures[0], BRIGHTEST)), 1e-9)
+    highest = min(HIGHEST, clip.sample_rate / 2) / 1000
+    for axis, title, picture in zip(axes, clip.versions, pictures, strict=True):
+        extent = (0, _seconds(clip), 0, highest)
+        levels = {"vmin": 0, "vmax": brightest, "cmap": "magma"}
+        axis.imshow(picture, origin="lower", aspect="auto", extent=extent, **levels)
+        axis.set_title(f"{clip.name}: {title}", fontsize=10)
+        axis.set_ylabel("kHz")
 
-    transform = ShortTimeFFT(hann(_WINDOW, sym=False), _HOP, sample_rate)
-    padded = np.pad(waveform, (0, max(0, _WINDOW - len(waveform))))
-    return 20 * np.log10(np.maximum(np.abs(transform.stft(padded)), 1e-6))
+
+def _draw_codes(axis: Any, clip: Drawn) -> None:
+    stages = len(clip.codes)
+    extent = (0, _seconds(clip), stages - 0.5, -0.5)
+    axis.imshow(clip.codes, aspect="auto", interpolation="nearest", extent=extent)
+    axis.set(ylabel="quantizer", xlabel="time (s)", yticks=range(stages))
+    axis.set_title(f"{clip.name}: codes", fontsize=10)
+
+
+def _seconds(clip: Drawn) -> float:
+    return len(next(iter(clip.versions.values()))) / clip.sample_rate
+
+
+def magnitudes(signal: np.ndarray, sample_rate: int) -> np.ndarray:
+    """(frequencies up to 6 kHz, frames) of the short-time spectrum, rising by 6 dB an octave."""
+    size, hop = max(2, round(WINDOW * sample_rate)), max(1, round(HOP * sample_rate))
+    emphasised = np.diff(signal, prepend=0)
+    padded = np.pad(emphasised, (size // 2, size))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[: len(signal) : hop]
+    bins = max(1, min(size // 2, round(HIGHEST * size / sample_rate)))
+    return np.abs(np.fft.rfft(frames * np.hanning(size)))[:, :bins].T

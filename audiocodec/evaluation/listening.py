@@ -13,7 +13,7 @@ from audiocodec.evaluation.metrics import ABOUT
 from audiocodec.evaluation.page import write_page
 from audiocodec.evaluation.scoring import score_signals
 
-METRICS = ("pesq_wb", "stoi", "gain")
+METRICS = ("pesq_wb", "stoi", "harmonic_correlation", "tonal_lines", "gain")
 
 
 @dataclass(frozen=True)

@@ -61,16 +61,17 @@ def _pages(view: View) -> Iterator[_Page]:
             if _is_harmless(data[position:]):
                 return
             raise AudioError(_no_page(view, start + position))
-        segments = data[position + 27 : position + 27 + data[position + 26 : position + 27][0]]
-        size = 27 + len(segments) + sum(segments)
+        count = data[position + 26] if position + 26 < len(data) else 255
+        segments = data[position + 27 : position + 27 + count]
+        size = 27 + count + sum(segments)
         page = data[position : position + size]
-        if len(page) < max(size, 28):
+        if len(page) < size:
             raise AudioError("truncated: it ends within a page")
         if checksum(page) != int.from_bytes(page[22:26], "little"):
             raise AudioError(f"damaged: the page at byte {start + position} fails its checksum")
         flags, granule, number = struct.unpack_from("<5xBq4xI", page)
         is_open = segments[-1:] == b"\xff"
-        yield _Page(flags, granule, number, is_open, page[27 + len(segments) :])
+        yield _Page(flags, granule, number, is_open, page[27 + count :])
         position += size
 
 

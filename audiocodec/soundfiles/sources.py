@@ -61,4 +61,6 @@ class View:
         """Up to `count` bytes from `start` on; fewer at the end of the file."""
         if start + count <= len(self.head):
             return self.head[start : start + count]
+        if start >= self.size:  # a header may claim more than the system can count
+            return b""
         return os.pread(self.number, count, start)

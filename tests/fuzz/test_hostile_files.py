@@ -24,6 +24,7 @@ from tests.fuzz.mutations import (
     with_checksums_of_an_archive,
 )
 from tests.golden.make import FOLDER
+from tests.soundfiles.made import encoded
 
 FEW, MANY = 40, 5000
 MAX_SECONDS, MAX_BYTES = 1.0, 200e6
@@ -137,6 +138,12 @@ TYPES: dict[str, tuple[Callable[[Path], bytes], Callable[[bytes, Path], None], o
     "wav": (lambda folder: audio(folder, "a.wav"), read_audio, same),
     "flac": (lambda folder: audio(folder, "a.flac"), read_audio, same),
     "ogg": (lambda folder: audio(folder, "a.ogg"), read_audio, same),
+    "w64": (lambda folder: audio(folder, "a.w64"), read_audio, same),
+    "aiff": (lambda folder: audio(folder, "a.aiff"), read_audio, same),
+    "mp3": (lambda folder: audio(folder, "a.mp3"), read_audio, same),
+    "opus": (lambda folder: encoded("ogg", "libopus", 24_000), read_audio, same),
+    "m4a": (lambda folder: encoded("mp4", "aac"), read_audio, same),
+    "webm": (lambda folder: encoded("webm", "libopus", 24_000), read_audio, same),
 }
 
 

@@ -50,6 +50,8 @@ def _facts(found: "Found") -> dict[str, Any]:
 
 def _short(facts: dict[str, Any]) -> dict[str, Any]:
     """A few lines for people; --json and `codec info` have the rest."""
+    from audiocodec.models.description import latency_text
+
     where = {"where": f"{facts['folder']} ({facts['origin']})"}
     if "problem" in facts:
         return where | {"problem": facts["problem"]}
@@ -57,7 +59,7 @@ def _short(facts: dict[str, Any]) -> dict[str, Any]:
     return {
         "rate": f"{facts['sample_rate'] / 1000:g} kHz, {facts['frame_rate']:g} frames/s",
         "bitrates": f"{', '.join(f'{rate / 1000:g}' for rate in rates)} kbit/s",
-        "latency": f"{facts['latency_ms']:.0f} ms",
+        "latency": latency_text(facts["latency_ms"]),
         "size": f"{facts['file_bytes'] / 1e6:.1f} MB",
         "licence": facts["licence"] or "not stated",
         "data": facts["data"] or "not stated",

@@ -8,7 +8,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -31,12 +31,21 @@ class CropsConfig:
     max_gain_db: float = 6.0  # but never beyond full scale
     min_peak: float = 1e-3  # quieter crops are drawn again: nothing is learnt from silence
     speaker_exponent: float = 1.0  # a speaker's share is duration ** this; 0: all speakers alike
+    draw: Literal["duration", "file"] = "duration"  # file: all files alike, whatever their length
+    short: Literal["silence", "repeat"] = (
+        "silence"  # what fills a crop that is longer than its file
+    )
 
     def __post_init__(self) -> None:
         if self.seconds <= 0:
             raise ConfigError(f"crops.seconds is {self.seconds}; give a positive length")
         if self.min_gain_db > self.max_gain_db:
             raise ConfigError("crops.min_gain_db is above crops.max_gain_db")
+        if self.draw == "file" and self.speaker_exponent != 1:
+            raise ConfigError(
+                "crops.speaker_exponent weighs speakers by duration, at which crops.draw file does "
+                "not look; give one of them"
+            )
         if not 0 <= self.speaker_exponent <= 1:
             raise ConfigError(
                 f"crops.speaker_exponent is {self.speaker_exponent}; give 0 (all speakers alike) "
@@ -91,6 +100,8 @@ class Crops:
             totals[utterance.speaker] += duration
         if not any(seconds):
             raise DataError("the utterances to train on have no samples; check utt2num_samples")
+        if self.config.draw == "file":
+            return [float(duration > 0) for duration in seconds]
         power = self.config.speaker_exponent - 1
         return [
             duration * totals[u.speaker] ** power if duration else 0.0
@@ -146,9 +157,15 @@ class Crops:
         gain = 10 ** (decibels / 20)
         peak = float(np.abs(waveform).max(initial=0.0))
         waveform = waveform * np.float32(min(gain, 1 / max(peak, 1e-9)))
+        return Crop(self._filled(waveform), utterance.id, min(rate, self.sample_rate) / 2)
+
+    def _filled(self, waveform: np.ndarray) -> np.ndarray:
+        """A whole crop of what may be shorter, (time,) float32."""
+        if self.config.short == "repeat" and len(waveform):
+            return np.resize(waveform, self.crop_samples).astype(np.float32)
         padded = np.zeros(self.crop_samples, dtype=np.float32)
         padded[: len(waveform)] = waveform
-        return Crop(padded, utterance.id, min(rate, self.sample_rate) / 2)
+        return padded
 
     def _read(self, utterance: Utterance, rate: int, place: float) -> np.ndarray:
         """The crop at `place` (0..1) of the utterance: (time,), shorter at the end of a file."""

@@ -22,7 +22,8 @@ class DiscriminatorConfig:
     feature_weight: float = 1.0  # of its feature matching, a mean over its scales and maps
     objective: Objective = "hinge"
     normalised_features: bool = True  # distances of maps over the mean magnitude of the real map
-    peak: float | None = None  # centre the real waveform and scale it to this peak; the fake alike
+    peak: float | None = None  # centre the real waveform and scale it to this peak; the fake alike,
+    normalisation: Literal["real", "each"] = "real"  # or each by its own mean and gain, as DAC does
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,10 @@ class Discriminator(nn.Module, ABC):
     def compare(self, real: Tensor, fake: Tensor) -> DiscriminatorOutput:
         """Judge both, on one scale if the configuration gives a `peak`."""
         if self.config.peak is not None:
-            real, fake = scale_to_peak(real, fake, self.config.peak)
+            if self.config.normalisation == "each":
+                real, fake = (scaled_alone(x, self.config.peak) for x in (real, fake))
+            else:
+                real, fake = scale_to_peak(real, fake, self.config.peak)
         return DiscriminatorOutput(self.config, self(real), self(fake))
 
 
@@ -60,6 +64,15 @@ def scale_to_peak(real: Tensor, fake: Tensor, peak: float) -> tuple[Tensor, Tens
         mean = real.mean(-1, keepdim=True)
         gain = peak / (real - mean).abs().amax(-1, keepdim=True).clamp_min(MIN_PEAK)
     return (real - mean) * gain, (fake - mean) * gain
+
+
+def scaled_alone(waveform: Tensor, peak: float) -> Tensor:
+    """Without its mean and at `peak`, each example by itself; the gradient passes both.
+
+    A fake near silence is raised to full scale, and its gradient with it, without bound.
+    """
+    centred = waveform - waveform.mean(-1, keepdim=True)
+    return peak * centred / (centred.abs().amax(-1, keepdim=True) + 1e-9)
 
 
 def conv2d(

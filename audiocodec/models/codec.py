@@ -86,12 +86,15 @@ class Codec(nn.Module):
         return next(self.parameters()).device
 
     @property
-    def latency_samples(self) -> int:
+    def latency_samples(self) -> int | None:
         """How far output lags input in a stream: its frame, and the frames the decoder waits for.
 
         Sample n can be heard once at most this many samples, n the first of them, have been
-        received; the bound is met by the first sample of each frame.
+        received; the bound is met by the first sample of each frame. None for a codec that needs
+        the whole signal and cannot stream.
         """
+        if not (self.encoder.causal and self.decoder.causal):
+            return None
         delay: int = self.decoder.delay
         return (delay + 1) * self.hop_length
 

@@ -10,8 +10,12 @@ from audiocodec.models.folders import WEIGHTS_FILE
 
 
 def describe(codec: Codec, folder: Path) -> dict[str, Any]:
-    """Names and plain values: where the model lies, its rates, bitrates, latency and licence."""
+    """Names and plain values: where the model lies, its rates, bitrates, latency and licence.
+
+    The latency is None for a model that cannot stream.
+    """
     card = read_card(folder)
+    latency = codec.latency_samples
     stages = range(1, codec.num_quantizers + 1)
     return {
         "model": codec.name,
@@ -26,6 +30,12 @@ def describe(codec: Codec, folder: Path) -> dict[str, Any]:
         "frame_rate": codec.frame_rate,
         "codebook_sizes": list(codec.codebook_sizes),
         "bitrates": {f"{n} quantizers": round(codec.bitrate(n), 3) for n in stages},
-        "latency_samples": codec.latency_samples,
-        "latency_ms": 1000 * codec.latency_samples / codec.sample_rate,
+        "streams": "no" if latency is None else "yes",
+        "latency_samples": latency,
+        "latency_ms": None if latency is None else 1000 * latency / codec.sample_rate,
     }
+
+
+def latency_text(latency_ms: float | None) -> str:
+    """The latency for people."""
+    return "cannot stream" if latency_ms is None else f"{latency_ms:.0f} ms"

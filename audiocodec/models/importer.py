@@ -2,7 +2,8 @@
 
 What is taken: for everything trained the exponential average, which its evaluation uses, and the
 frozen basis. The average of parameter `a.b.c` is called `model_ema.abc`: names are mapped forwards
-only. Weight norm is folded. Nothing is executed: the file is read with `weights_only=True`.
+only. A checkpoint without any averages gives its trained weights. Weight norm is folded. Nothing
+is executed: the file is read with `weights_only=True`.
 """
 
 import pickle
@@ -108,7 +109,7 @@ def _importable(config: CodecConfig) -> CodecConfig:
         if type(part) is not kind:
             raise ConfigError(
                 f"{type(part).__name__} is not of the published architecture; give one of "
-                "egs/libritts/conf/reference_*.yaml"
+                "egs/libritts/conf/simvq_paper_*.yaml"
             )
     return replace(
         config,
@@ -153,6 +154,7 @@ class _Taking:
 
     def __init__(self, state: Mapping[str, Tensor], path: Path) -> None:
         self.state, self.path = state, path
+        self.averaged = any(key.startswith(AVERAGE) for key in state)
         self.used: dict[str, str] = {}
         self.replaced: dict[str, str] = {}
 
@@ -172,8 +174,8 @@ class _Taking:
         return value.to(own.dtype).contiguous()
 
     def _get(self, source: str, shape: torch.Size, target: str) -> Tensor:
-        """The average of `source` in float64, or the frozen basis itself."""
-        if source == BASIS:
+        """The average of `source` in float64; itself if it is the frozen basis or has none."""
+        if source == BASIS or not self.averaged:
             self.used[source] = target
             return self.checked(source, shape).double()
         self.checked(source, shape)

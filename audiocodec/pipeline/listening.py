@@ -48,11 +48,14 @@ def listening_page(
         _clip(transcoder, path, info, stages, seconds)
         for path, info in zip(paths, infos, strict=True)
     ]
+    from audiocodec.models.description import latency_text
+
+    latency = codec.latency_samples
     facts = {
         "model": codec.name,
         "weights": transcoder.model_hash,
         "rate": f"{codec.sample_rate} Hz, {codec.frame_rate:g} frames/s",
-        "latency": f"{1000 * codec.latency_samples / codec.sample_rate:.0f} ms",
+        "latency": latency_text(latency and 1000 * latency / codec.sample_rate),
     }
     return write_listening_page(clips, target, facts)
 

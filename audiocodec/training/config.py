@@ -89,6 +89,7 @@ class TrainConfig:
     decay_steps: int = 40_000  # linear, at the end
     quantizer_dropout: float = 0.5  # share of rows with a random number of stages
     ema_decay: float = 0.999
+    ema_warmup: bool = True  # a young average forgets faster; else the decay is constant
     precision: Precision = "auto"  # auto: bf16 if native, else fp16 on a GPU
     compile: bool = False  # torch.compile: minutes at the start, for faster steps
 

@@ -12,6 +12,7 @@ from audiocodec.discriminators import DISCRIMINATORS
 from audiocodec.discriminators.ensemble import DiscriminatorEnsemble
 from audiocodec.errors import ConfigError
 from audiocodec.models.codec import Codec
+from audiocodec.models.config import CodecConfig
 from audiocodec.training.checkpoint import Start
 from audiocodec.training.config import TrainConfig
 from audiocodec.training.ema import Ema
@@ -19,6 +20,12 @@ from audiocodec.training.optimization import build_optimizer
 from audiocodec.training.provenance import tree_changes
 
 State = dict[str, Any]
+
+# Part, the option that holds how its weights are kept as the user gave it and as a model has it.
+KEPT_ALIKE = {
+    ("encoder", True, False),
+    ("quantizer", "frozen", "stored"),
+}
 
 
 class Networks:
@@ -38,7 +45,7 @@ class Networks:
                 self.discriminators.load_state_dict(dict(start.discriminators))
         self.codec.to(device)
         self.discriminators.to(device)
-        self.ema = Ema(self.codec, config.ema_decay)
+        self.ema = Ema(self.codec, config.ema_decay, config.ema_warmup)
         self.optimizers = {
             "codec": build_optimizer(self.codec, config.optimizer),
             "discriminators": build_optimizer(self.discriminators, config.discriminator_optimizer),
@@ -96,10 +103,26 @@ def start_config(config: TrainConfig, start: Start, explicit: Mapping[str, Any])
         taken["discriminators"] = start.discriminator_configs
         phases["adversarial_start"] = 0
     for name, value in taken.items():
-        if name in explicit and getattr(config, name) != value:
+        given = getattr(config, name)
+        if name in explicit and given != value and not (name == "codec" and alike(given, value)):
             found = configuration.to_dict(dataclasses.replace(config, **{name: value}))[name]
             changes = tree_changes({name: found}, {name: configuration.to_dict(config)[name]})
             raise ConfigError(
                 f"the configuration is not that of {start.folder} ({changes}); leave out {name!r}"
             )
     return dataclasses.replace(config, **taken, **phases)
+
+
+def alike(given: CodecConfig, found: CodecConfig) -> bool:
+    """Whether two configurations differ in how weights are kept alone.
+
+    An imported model has no weight norm, which is folded into its weights, and stores its basis.
+    """
+    as_found = given
+    for part, option in (("encoder", "weight_norm"), ("quantizer", "basis")):
+        own, other = getattr(given, part), getattr(found, part)
+        kept = hasattr(own, option) and hasattr(other, option)
+        if kept and (part, getattr(own, option), getattr(other, option)) in KEPT_ALIKE:
+            own = dataclasses.replace(own, **{option: getattr(other, option)})
+            as_found = dataclasses.replace(as_found, **{part: own})
+    return as_found == found

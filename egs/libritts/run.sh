@@ -19,8 +19,9 @@ threads=1                 # of the CPU
 config=conf/train.yaml    # of the experiment
 data=data                 # folder of the data directories
 exp=exp/libritts          # folder of the experiment
-num_quantizers="1 2 4 8"  # stages to keep: a row of results each
+num_quantizers=           # stages to keep: a row of results each; empty: 1 2 4 ... all
 parse_options "$@"
+if [[ -z $num_quantizers ]]; then num_quantizers=$(python ../../recipes/rates.py "$config"); fi
 device=cpu cpu=(--device cpu --threads "$threads")
 if ((gpus > 0)); then device=cuda cpu=(); fi
 if [[ -n $corpus ]]; then corpus=$(given "$corpus"); fi

@@ -14,9 +14,10 @@ nj=2                          # processes or threads
 threads=2                     # of the training; 1 beside other work
 config=conf/speech_24k.yaml   # of the experiment
 exp=exp/speech_24k            # folder of the experiment
-num_quantizers="1 2 4 8"      # stages to score: a row of the card each
+num_quantizers=               # stages to score: a row of the card each; empty: 1 2 4 ... all
 metrics=default,dnsmos,voicing_f1_pyin,f0_rmse_pyin  # the last two take the longest
 parse_options "$@"
+if [[ -z $num_quantizers ]]; then num_quantizers=$(python ../../recipes/rates.py "$config"); fi
 [[ -n $corpus && -n $dev ]] || stop "say where the speech is with --corpus DIR and --dev DIR"
 corpus=$(given "$corpus") dev=$(given "$dev")
 

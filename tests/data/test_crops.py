@@ -9,7 +9,7 @@ from audiocodec.audio import write_waveform
 from audiocodec.data.crops import Crops, CropsConfig
 from audiocodec.data.data_dir import Utterance
 from audiocodec.data.loader import CropLoader
-from audiocodec.errors import DataError
+from audiocodec.errors import ConfigError, DataError
 
 RATE = 8_000
 PLAIN = CropsConfig(seconds=0.1, min_gain_db=0.0, max_gain_db=0.0)
@@ -181,3 +181,19 @@ def test_a_file_that_is_not_what_its_table_says_is_left_out(wrong, text, tmp_pat
     row = replace(utterance(tmp_path, "a", noise(2)), **wrong)
     with pytest.raises(DataError, match=text):
         Crops([row], PLAIN, RATE, seed=0)(0, 0)
+
+
+def test_files_drawn_alike_do_not_depend_on_their_length(tmp_path):
+    rows = [utterance(tmp_path, "long", noise(20)), utterance(tmp_path, "short", noise(0.2))]
+    crops = Crops(rows, replace(PLAIN, draw="file"), RATE, seed=0)
+    names = [crops(0, index).utterance_id for index in range(200)]
+    assert 70 < names.count("short") < 130
+    with pytest.raises(ConfigError, match="speaker_exponent"):
+        CropsConfig(draw="file", speaker_exponent=0.5)
+
+
+def test_a_short_file_is_repeated_where_that_is_asked_for(tmp_path):
+    short = noise(0.04)
+    rows = [utterance(tmp_path, "short", short)]
+    crop = Crops(rows, replace(PLAIN, short="repeat"), RATE, seed=0)(0, 0).waveform
+    np.testing.assert_array_equal(crop, np.concatenate([short, short, short[:160]]))

@@ -120,3 +120,25 @@ def test_its_feature_matching_is_that_of_the_reference_term_by_term(outputs):
         ]
         expected += sum(float((fake - real).abs().mean()) for real, fake in pairs) / divisor
     assert float(feature_matching_loss(outputs)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_each_sound_is_normalised_by_itself_where_that_is_asked_for():
+    """As DAC does: without its mean, its peak at 0.8; the fake at full scale whatever its level."""
+    heard = []
+
+    class Listener(Discriminator):
+        def forward(self, waveform):
+            heard.append(waveform)
+            return []
+
+    listener = Listener()
+    listener.config = from_dict(
+        DISCRIMINATORS["multi_period"][0], {"peak": 0.8, "normalisation": "each"}
+    )
+    real, fake = torch.tensor([[[0.1, 0.3, 0.2]]]), torch.tensor([[[1e-4, -1e-4, 0.0]]])
+    listener.compare(real, fake)
+    torch.testing.assert_close(heard[0], torch.tensor([[[-0.8, 0.8, 0.0]]]))
+    torch.testing.assert_close(heard[1], torch.tensor([[[0.8, -0.8, 0.0]]]), rtol=1e-4, atol=1e-6)
+    listener.config = from_dict(DISCRIMINATORS["multi_period"][0], {"peak": 0.8})
+    listener.compare(real, fake)
+    torch.testing.assert_close(heard[3], 8 * (fake - 0.2))  # with the mean and gain of the real

@@ -15,7 +15,9 @@ from audiocodec.models.codec import Codec
 from audiocodec.models.config import CodecConfig
 from audiocodec.models.importer import import_checkpoint, import_state
 from audiocodec.modules import DECODERS, ENCODERS
+from audiocodec.training.checkpoint import Start
 from audiocodec.training.config import TrainConfig
+from audiocodec.training.networks import start_config
 from tests.models import oracle
 
 CONF = Path(__file__).parents[2] / "egs" / "libritts" / "conf"
@@ -118,6 +120,27 @@ def test_the_command_writes_a_model_that_encodes_and_decodes(tmp_path: Path, cap
         codec.stream_decoder()
 
 
+def test_a_checkpoint_without_averages_gives_its_trained_weights(tmp_path: Path) -> None:
+    state = oracle.fabricate(**SMALL)
+    plain = {key: state[key] for key in state if not key.startswith("model_ema.")}
+    imported = import_checkpoint(save(tmp_path / "last.ckpt", plain), small_config(), "plain")
+    assert not imported.replaced
+    bias = state["quantize.embedding_proj.bias"]
+    assert torch.equal(imported.codec.quantizer.projection.bias, bias)
+    assert not torch.equal(bias, state["model_ema.quantizeembedding_projbias"])
+
+
+def test_an_imported_model_is_tuned_with_its_own_configuration(tmp_path: Path) -> None:
+    path = save(tmp_path / "last.ckpt", oracle.fabricate(**SMALL))
+    codec = import_checkpoint(path, small_config(), "small").codec
+    start = Start(tmp_path, codec.config, codec.state_dict())
+    config = TrainConfig(codec=small_config())
+    assert start_config(config, start, {"codec": {}}).codec == codec.config
+    other = replace(small_config(), quantizer=replace(small_config().quantizer, bias=False))
+    with pytest.raises(ConfigError, match="bias"):
+        start_config(TrainConfig(codec=other), start, {"codec": {}})
+
+
 TAKEN = [
     name
     for name in oracle.fabricate(**SMALL)
@@ -169,5 +192,5 @@ def test_other_files_and_other_windows_are_refused(tmp_path: Path) -> None:
     expect_error(path, "read safely")
     state = oracle.fabricate(**SMALL) | {"head.istft.window": torch.hamming_window(1280)}
     expect_error(save(path, state), "no Hann window")
-    with pytest.raises(ConfigError, match="reference_"):
+    with pytest.raises(ConfigError, match="simvq_paper_"):
         import_checkpoint(path, CodecConfig(), "other")

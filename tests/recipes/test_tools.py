@@ -99,3 +99,13 @@ def test_a_run_passes_if_its_loss_fell_and_its_codebooks_are_used(tmp_path, loss
     done = call(sys.executable, RECIPES / "check_run.py", tmp_path)
     assert done.returncode == code
     assert done.stdout.count("FAILED") == code
+
+
+@pytest.mark.parametrize(
+    ("quantizer", "expected"),
+    [("{kind: simvq}", "1"), ("{kind: residual, num_quantizers: 6}", "1 2 4 6")],
+)
+def test_a_codec_is_scored_at_the_numbers_of_quantizers_that_it_has(tmp_path, quantizer, expected):
+    (tmp_path / "train.yaml").write_text(f"codec: {{quantizer: {quantizer}}}")
+    done = call(sys.executable, RECIPES / "rates.py", tmp_path / "train.yaml")
+    assert done.stdout.strip() == expected, done.stderr

@@ -1,6 +1,8 @@
 """Imports point down the table of ARCHITECTURE.md, and start-up stays light."""
 
 import ast
+import graphlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,30 +11,21 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "audiocodec"
-LAYERS = [  # bottom first
-    {"_version", "errors"},
-    {
-        *("registry", "channels", "files", "logs", "environment", "extras", "journal", "lengths"),
-        "processes",
-        "yaml_text",
-    },
-    {"config", "entropy", "signatures", "soundfiles"},
-    {"containers"},
-    {"audio", "codes", "features"},
-    {"audio_blocks"},
-    {"data"},
-    {"modules"},
-    {"quantization"},
-    {"models"},
-    {"discriminators"},
-    {"losses"},
-    {"evaluation"},
-    {"training"},
-    {"pipeline"},
-    {"cli"},
-    {"__main__", "__init__"},
-]
-LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+ROOT = PACKAGE.parent
+
+
+def layers(text: str) -> dict[str, int]:
+    """The level of each file and folder, bottom first, as the table of ARCHITECTURE.md has them."""
+    rows = re.findall(r"^\| (\d+) \| (.*?) \|", text, re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(len(rows)))
+    return {
+        name.removesuffix("/").removesuffix(".py"): int(number)
+        for number, names in rows
+        for name in re.findall(r"`([^`]+)`", names)
+    }
+
+
+LEVEL = layers((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))
 AUDIO = {"soundfiles/sndfile.py", "soundfiles/writing.py", "audio.py", "audio_blocks.py"}
 ONLY_IMPORTERS = {
     "soundfile": AUDIO,
@@ -49,7 +42,7 @@ def imports(tree: ast.AST) -> Iterator[str]:
             assert node.level == 0, "imports are absolute"
             for alias in node.names:
                 name = f"{node.module}.{alias.name}"
-                submodule = PACKAGE.parent / name.replace(".", "/")
+                submodule = ROOT / name.replace(".", "/")
                 is_module = submodule.is_dir() or submodule.with_suffix(".py").is_file()
                 yield name if is_module else str(node.module)
         elif isinstance(node, ast.Import):
@@ -69,6 +62,20 @@ def test_imports_point_down(path: Path) -> None:
             within = target == folder and "." in rest  # and not through the folder's __init__
             assert within or LEVEL[target] < LEVEL[folder], f"{path} imports {name}"
         assert path.as_posix() in ONLY_IMPORTERS.get(package, {path.as_posix()}), f"{path}: {name}"
+
+
+def test_the_table_has_every_file_and_nothing_else() -> None:
+    assert {path.with_suffix("").parts[0] for path in FILES} == LEVEL.keys()
+
+
+def test_no_import_goes_round_in_a_circle() -> None:
+    """Not even one that only type checkers see, or that waits inside a function."""
+    graph = {}
+    for path in FILES:
+        name = ".".join(("audiocodec", *path.with_suffix("").parts)).removesuffix(".__init__")
+        tree = ast.parse((PACKAGE / path).read_text(encoding="utf-8"))
+        graph[name] = {target for target in imports(tree) if target.startswith("audiocodec")}
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
 
 
 def test_what_starts_fast_imports_no_torch() -> None:

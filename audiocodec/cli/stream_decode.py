@@ -23,11 +23,12 @@ def run(args: argparse.Namespace) -> None:
     """Decode until the end mark; at damage, what came before it has been written."""
     if sys.stdout.isatty():
         raise ConfigError("samples are binary; send stdout to a file or a player")
+    from audiocodec.models.streaming import StreamDecoder
     from audiocodec.models.transcoder import Transcoder  # torch takes seconds to load
 
     codec = arguments.load_model(args)
     set_threads(args.threads)
-    decoder = codec.stream_decoder()
+    decoder = StreamDecoder(codec)
     output = sys.stdout.buffer
     try:
         header = read_header(sys.stdin.buffer)

@@ -30,9 +30,11 @@ def run(args: argparse.Namespace) -> None:
     """Encode until stdin ends."""
     if sys.stdout.isatty():
         raise ConfigError("codes are binary; send stdout to a file or a pipe")
+    from audiocodec.models.streaming import StreamEncoder  # torch takes seconds to load
+
     codec = arguments.load_model(args)
     set_threads(args.threads)
-    encoder = codec.stream_encoder(args.num_quantizers)
+    encoder = StreamEncoder(codec, args.num_quantizers)
     header = StreamHeader(
         model=codec.name,
         model_hash=codec.weight_hash,

@@ -20,8 +20,8 @@ from audiocodec.codes import Coded
 from audiocodec.containers.metadata import smallest_dtype
 from audiocodec.errors import CodecError
 from audiocodec.lengths import resampled_length
-from audiocodec.models.codec import Codec
-from audiocodec.models.streaming import BLOCK_FRAMES, StreamDecoder, StreamEncoder
+from audiocodec.models.codec import BLOCK_FRAMES, Codec
+from audiocodec.models.streaming import StreamDecoder, StreamEncoder
 
 
 def encode_blocks(
@@ -38,7 +38,7 @@ def encode_blocks(
     dtype = smallest_dtype(codec.codebook_sizes)
     encoders: list[StreamEncoder] = []
     for block in blocks:
-        encoders = encoders or [codec.stream_encoder(num_quantizers) for _ in block]
+        encoders = encoders or [StreamEncoder(codec, num_quantizers) for _ in block]
         yield _stack(StreamEncoder.push_each(encoders, list(block))).astype(dtype)
     if encoders:
         yield _stack(StreamEncoder.flush_each(encoders)).astype(dtype)
@@ -54,7 +54,7 @@ def decode_blocks(codec: Codec, codes: np.ndarray, num_samples: int) -> Iterator
         ConfigError: a decoder that needs the whole utterance.
         CodeFileError: codes out of range.
     """
-    decoders = [codec.stream_decoder() for _ in codes]
+    decoders = [StreamDecoder(codec) for _ in codes]
     for start in range(0, codes.shape[-1], BLOCK_FRAMES):
         pieces = [channel[:, start : start + BLOCK_FRAMES] for channel in codes]
         left = num_samples - start * codec.hop_length

@@ -20,7 +20,6 @@ from torch.nn import functional as F
 from audiocodec import audio
 from audiocodec.errors import AudioError, CodeFileError, ConfigError
 from audiocodec.lengths import resampled_length
-from audiocodec.models import streaming
 from audiocodec.models.config import CodecConfig
 from audiocodec.models.inputs import (
     code_batch,
@@ -33,6 +32,8 @@ from audiocodec.modules import DECODERS, ENCODERS
 from audiocodec.modules.streaming import StreamState
 from audiocodec.quantization import QUANTIZERS
 from audiocodec.quantization.base import Quantized, Quantizer
+
+BLOCK_FRAMES = 1280  # frames of a whole batch that run at once: bounds the working memory
 
 
 class CodecOutput(NamedTuple):
@@ -225,14 +226,6 @@ class Codec(nn.Module):
         codes = self.encode(waveform, num_quantizers=num_quantizers)
         return self.decode(codes, num_samples=waveform.shape[-1]).view(waveform.shape)
 
-    def stream_encoder(self, num_quantizers: int | None = None) -> streaming.StreamEncoder:
-        """An encoder for samples that arrive in pieces of any size."""
-        return streaming.StreamEncoder(self, num_quantizers)
-
-    def stream_decoder(self) -> streaming.StreamDecoder:
-        """A decoder for codes that arrive in pieces of any size."""
-        return streaming.StreamDecoder(self)
-
     def resolve_num_quantizers(self, num_quantizers: int | None) -> int:
         """`num_quantizers`, or all if it is None.
 
@@ -253,7 +246,7 @@ class Codec(nn.Module):
 
     def _in_blocks(self, step: Callable[[Tensor, Any], Tensor], x: Tensor, unit: int) -> Tensor:
         """`step` over the last axis of `x` in blocks of whole `unit`s, as one stream."""
-        block = max(1, streaming.BLOCK_FRAMES // x.shape[0]) * unit
+        block = max(1, BLOCK_FRAMES // x.shape[0]) * unit
         if x.shape[-1] <= block:
             return step(x, None)
         state = StreamState()

@@ -6,7 +6,6 @@ like; `push_each` and `flush_each` run several, of one codec, as one batch.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,13 +13,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from audiocodec.errors import AudioError, CodeFileError, ConfigError
+from audiocodec.models.codec import BLOCK_FRAMES, Codec
 from audiocodec.models.inputs import code_batch, waveform_batch
 from audiocodec.modules.streaming import StreamState
-
-if TYPE_CHECKING:
-    from audiocodec.models.codec import Codec
-
-BLOCK_FRAMES = 1280  # frames of a whole batch that run at once: bounds the working memory
 
 
 class _Queue:
@@ -79,7 +74,7 @@ class StreamEncoder:
     >>> codes = encoder.flush()
     """
 
-    def __init__(self, codec: "Codec", num_quantizers: int | None = None) -> None:
+    def __init__(self, codec: Codec, num_quantizers: int | None = None) -> None:
         self.codec = codec
         self.num_quantizers = codec.resolve_num_quantizers(num_quantizers)
         if not codec.encoder.causal:
@@ -148,12 +143,12 @@ class StreamEncoder:
 
 
 class StreamDecoder:
-    """Codes in pieces to one waveform; `Codec.stream_decoder` makes it.
+    """Codes in pieces to one waveform.
 
     It is `Codec.decoder.delay` frames late: that many are still owed at the end, see `flush`.
     """
 
-    def __init__(self, codec: "Codec") -> None:
+    def __init__(self, codec: Codec) -> None:
         self.codec = codec
         if not codec.decoder.causal:
             raise ConfigError(f"{codec.name} cannot stream: its decoder needs the whole utterance")

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from audiocodec.errors import AudioError, CodeFileError, ConfigError
-from audiocodec.models import streaming
 from audiocodec.models.codec import Codec
+from audiocodec.models.streaming import StreamEncoder
 from tests.conftest import build_codec
 from tests.models.variants import VARIANTS, WHOLE, variant
 
@@ -75,7 +75,7 @@ def test_the_size_of_internal_blocks_changes_nothing(
     codes = codec.encode(waveform)
     decoded = codec.decode(codes)
     for frames in (1, 7):
-        monkeypatch.setattr(streaming, "BLOCK_FRAMES", frames)
+        monkeypatch.setattr("audiocodec.models.codec.BLOCK_FRAMES", frames)
         assert torch.equal(codec.encode(waveform), codes)
         torch.testing.assert_close(codec.decode(codes), decoded, rtol=0, atol=1e-5)
 
@@ -200,6 +200,6 @@ def test_an_accelerator_gives_the_same_codes(codec: Codec) -> None:
     torch.testing.assert_close(decoded, codec.decode(codes.cpu(), 24_001), rtol=0, atol=1e-4)
     if not codec.encoder.causal:
         return
-    encoder = there.stream_encoder()
+    encoder = StreamEncoder(there)
     pieces = [encoder.push(piece) for piece in waveform[0].split(1_000)]
     assert torch.equal(torch.cat([*pieces, encoder.flush()], dim=-1), codes[0])

@@ -14,6 +14,7 @@ from audiocodec.models.bundle import load_codec
 from audiocodec.models.codec import Codec
 from audiocodec.models.config import CodecConfig
 from audiocodec.models.importer import import_checkpoint, import_state
+from audiocodec.models.streaming import StreamDecoder
 from audiocodec.modules import DECODERS, ENCODERS
 from audiocodec.training.checkpoint import Start
 from audiocodec.training.config import TrainConfig
@@ -117,7 +118,7 @@ def test_the_command_writes_a_model_that_encodes_and_decodes(tmp_path: Path, cap
         "model_ema." in name or name == "quantize.embedding.weight" for name in names["used"]
     )
     with pytest.raises(ConfigError, match="cannot stream"):
-        codec.stream_decoder()
+        StreamDecoder(codec)
 
 
 def test_a_checkpoint_without_averages_gives_its_trained_weights(tmp_path: Path) -> None:

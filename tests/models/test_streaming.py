@@ -37,9 +37,9 @@ def close(a: Tensor, b: Tensor) -> None:
 def test_a_stream_in_pieces_is_the_whole(codec: Codec, sizes: list[int]) -> None:
     waveform = noise(7_001)
     codes = codec.encode(waveform)
-    assert torch.equal(encode_in_pieces(codec.stream_encoder(), waveform, sizes), codes)
+    assert torch.equal(encode_in_pieces(StreamEncoder(codec), waveform, sizes), codes)
 
-    decoder = codec.stream_decoder()
+    decoder = StreamDecoder(codec)
     frames = [
         len(piece) // codec.hop_length for piece in waveform.split([*sizes, 7_001 - sum(sizes)])
     ]
@@ -52,7 +52,7 @@ def test_a_stream_in_pieces_is_the_whole(codec: Codec, sizes: list[int]) -> None
 
 def test_codes_and_samples_come_as_soon_as_they_are_determined(codec: Codec) -> None:
     hop, delay = codec.hop_length, codec.decoder.delay
-    encoder, decoder = codec.stream_encoder(), codec.stream_decoder()
+    encoder, decoder = StreamEncoder(codec), StreamDecoder(codec)
     received = heard = 0
     lag = 0
     for piece in noise(8 * hop).split(hop // 32):
@@ -85,8 +85,8 @@ def test_an_impulse_is_not_heard_before_the_stated_latency(codec: Codec) -> None
 def test_several_streams_with_different_starts_run_as_one_batch(codec: Codec) -> None:
     lengths, starts = [5_000, 3_333, 641], [0, 2, 3]
     waveforms = [noise(length, seed=length) for length in lengths]
-    encoders = [codec.stream_encoder() for _ in lengths]
-    decoders = [codec.stream_decoder() for _ in lengths]
+    encoders = [StreamEncoder(codec) for _ in lengths]
+    decoders = [StreamDecoder(codec) for _ in lengths]
     codes: list[list[Tensor]] = [[] for _ in lengths]
     heard: list[list[Tensor]] = [[] for _ in lengths]
     position = [0] * len(lengths)
@@ -113,7 +113,7 @@ def test_several_streams_with_different_starts_run_as_one_batch(codec: Codec) ->
 
 
 def test_a_flushed_or_reset_stream_starts_anew(codec: Codec) -> None:
-    encoder, decoder = codec.stream_encoder(), codec.stream_decoder()
+    encoder, decoder = StreamEncoder(codec), StreamDecoder(codec)
     waveform = noise(2_000)
     codes = codec.encode(waveform)
     for _ in range(2):
@@ -128,14 +128,14 @@ def test_a_flushed_or_reset_stream_starts_anew(codec: Codec) -> None:
 
 
 def test_an_empty_stream_has_no_codes_and_no_samples(codec: Codec) -> None:
-    assert codec.stream_encoder().flush().shape == (codec.num_quantizers, 0)
-    assert codec.stream_decoder().flush().shape == (0,)
+    assert StreamEncoder(codec).flush().shape == (codec.num_quantizers, 0)
+    assert StreamDecoder(codec).flush().shape == (0,)
 
 
 def test_the_bitrate_may_change_within_a_stream() -> None:
     codec = variant("mdct")
     codes = codec.encode(noise(6_400))
-    decoder = codec.stream_decoder()
+    decoder = StreamDecoder(codec)
     parts = [decoder.push(codes[:1, :10]), decoder.push(codes[:, 10:]), decoder.flush()]
     latent = [
         codec.quantizer.decode(codes[None, :1, :10]),
@@ -143,7 +143,7 @@ def test_the_bitrate_may_change_within_a_stream() -> None:
     ]
     expected = codec.decoder(torch.nn.functional.pad(torch.cat(latent, -1), (0, 1)))
     close(torch.cat(parts), expected[0, 0, codec.hop_length :])
-    few = codec.stream_encoder(num_quantizers=2)
+    few = StreamEncoder(codec, num_quantizers=2)
     assert torch.equal(few.push(noise(6_400)), codes[:2])
 
 
@@ -152,12 +152,12 @@ def test_a_long_piece_is_worked_off_in_blocks(monkeypatch: pytest.MonkeyPatch) -
     waveform = noise(9_000)
     codes = codec.encode(waveform)
     monkeypatch.setattr("audiocodec.models.streaming.BLOCK_FRAMES", 4)
-    assert torch.equal(encode_in_pieces(codec.stream_encoder(), waveform, []), codes)
+    assert torch.equal(encode_in_pieces(StreamEncoder(codec), waveform, []), codes)
 
 
 def test_a_stream_keeps_no_more_than_its_past() -> None:
     codec = variant("seanet_lstm")
-    encoder = codec.stream_encoder()
+    encoder = StreamEncoder(codec)
     sizes = []
     for length in (32_000, 320_000):
         encoder.push(noise(length + 7))
@@ -169,16 +169,16 @@ def test_a_stream_keeps_no_more_than_its_past() -> None:
 def test_bad_pieces_are_refused() -> None:
     codec = variant("mdct")
     with pytest.raises(AudioError, match="NaN"):
-        codec.stream_encoder().push(torch.tensor([float("nan")]))
+        StreamEncoder(codec).push(torch.tensor([float("nan")]))
     with pytest.raises(AudioError, match="time"):
-        codec.stream_encoder().push(np.zeros((1, 100), np.float32))
+        StreamEncoder(codec).push(np.zeros((1, 100), np.float32))
     with pytest.raises(CodeFileError, match="outside"):
-        codec.stream_decoder().push(torch.full((3, 1), 99))
+        StreamDecoder(codec).push(torch.full((3, 1), 99))
     with pytest.raises(CodeFileError, match="frames"):
-        codec.stream_decoder().push(torch.zeros(3, 1, 1, dtype=torch.int64))
+        StreamDecoder(codec).push(torch.zeros(3, 1, 1, dtype=torch.int64))
     with pytest.raises(CodeFileError, match="700 samples"):
-        codec.stream_decoder().push(torch.zeros(3, 2, dtype=torch.int64), num_samples=700)
-    decoder = codec.stream_decoder()
+        StreamDecoder(codec).push(torch.zeros(3, 2, dtype=torch.int64), num_samples=700)
+    decoder = StreamDecoder(codec)
     decoder.push(torch.zeros(3, 2, dtype=torch.int64), num_samples=500)
     with pytest.raises(CodeFileError, match="after the end"):
         decoder.push(torch.zeros(3, 1, dtype=torch.int64))
@@ -191,4 +191,4 @@ def test_a_model_that_needs_the_whole_utterance_is_refused(
     codec = variant("mdct")
     monkeypatch.setattr(getattr(codec, part), "causal", False)
     with pytest.raises(ConfigError, match=f"cannot stream: its {part} needs the whole"):
-        getattr(codec, f"stream_{part}")()
+        (StreamEncoder if part == "encoder" else StreamDecoder)(codec)

@@ -74,8 +74,8 @@ def check_streams(
     data: st.DataObject,
 ) -> None:
     """Streams that start at different times, in pieces of different sizes, run as batches."""
-    encoders = [codec.stream_encoder() for _ in waveforms]
-    decoders = [codec.stream_decoder() for _ in waveforms]
+    encoders = [StreamEncoder(codec) for _ in waveforms]
+    decoders = [StreamDecoder(codec) for _ in waveforms]
     queues = [
         pieces(waveform, data.draw(cuts(len(waveform)), label="pieces")) for waveform in waveforms
     ]

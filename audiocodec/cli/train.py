@@ -1,6 +1,7 @@
 """`codec train`: train a codec on data directories, or resume an interrupted training."""
 
 import argparse
+import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", dest="assignments", action="append", default=[], metavar="A.B=C")
     parser.add_argument(
         "--init-from", metavar="MODEL", help="model or checkpoint folder, or shipped name, to tune"
+    )
+    parser.add_argument(
+        "--init-matching",
+        action="store_true",
+        help="of --init-from, take only weights that fit the configuration; the rest starts anew",
     )
     parser.add_argument(
         "--resume",
@@ -73,6 +79,9 @@ def run(args: argparse.Namespace) -> None:
     start, fixed = None, []
     if args.init_from is not None:
         start, fixed = load_start(args.init_from), ["autoencoder_steps=0"]
+        start = dataclasses.replace(start, matching=args.init_matching)
+    elif args.init_matching:
+        raise ConfigError("--init-matching goes with --init-from MODEL")
     config = configuration.load_config(TrainConfig, args.config, [*args.assignments, *fixed])
     if start is not None:
         values = {} if args.config is None else configuration.read_yaml(args.config)

@@ -60,6 +60,7 @@ class Start:
     codec: Tensors
     discriminator_configs: tuple[Any, ...] = ()
     discriminators: Tensors | None = None
+    matching: bool = False  # another configuration: only weights of equal names and shapes
 
 
 def checkpoint_folders(experiment: Path) -> list[Path]:

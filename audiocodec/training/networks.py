@@ -1,6 +1,7 @@
 """What a run trains: both networks, their optimizers and the average; and what they start from."""
 
 import dataclasses
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ from audiocodec.training.config import TrainConfig
 from audiocodec.training.ema import Ema
 from audiocodec.training.optimization import build_optimizer
 from audiocodec.training.provenance import tree_changes
+
+log = logging.getLogger(__name__)
 
 State = dict[str, Any]
 
@@ -40,8 +43,8 @@ class Networks:
             DISCRIMINATORS.build(options) for options in config.discriminators
         )
         if start is not None:
-            self.codec.load_state_dict(dict(start.codec))
-            if start.discriminators is not None:
+            _load_codec(self.codec, start)
+            if start.discriminators is not None and not start.matching:
                 self.discriminators.load_state_dict(dict(start.discriminators))
         self.codec.to(device)
         self.discriminators.to(device)
@@ -85,11 +88,34 @@ class Networks:
             optimizer.load_state_dict(state["optimizers"][name])
 
 
+def _load_codec(codec: Codec, start: Start) -> None:
+    """The weights of `start`; of another configuration, those of equal names and shapes.
+
+    Raises:
+        ConfigError: none of them fits.
+    """
+    if not start.matching:
+        codec.load_state_dict(dict(start.codec))
+        return
+    own = codec.state_dict()
+    fitting = {
+        name: tensor
+        for name, tensor in start.codec.items()
+        if name in own and own[name].shape == tensor.shape
+    }
+    if not fitting:
+        raise ConfigError(f"no weight of {start.folder} fits this configuration")
+    codec.load_state_dict(fitting, strict=False)
+    anew = sorted(own.keys() - fitting.keys())
+    log.info("from %s but for %s", start.folder, ", ".join(anew) or "nothing")
+
+
 def start_config(config: TrainConfig, start: Start, explicit: Mapping[str, Any]) -> TrainConfig:
     """The configuration of a run that goes on from trained networks.
 
     Codec, and discriminators where they come along, are those of `start`. Phases that untrained
-    networks need are left out.
+    networks need are left out. If `start` is only to be matched, codec and discriminators are the
+    configured ones, with its quantizer: codes of a new one would mean nothing to its decoder.
 
     Args:
         explicit: the options that the user gave.
@@ -97,6 +123,13 @@ def start_config(config: TrainConfig, start: Start, explicit: Mapping[str, Any])
     Raises:
         ConfigError: the user gave another codec or other discriminators.
     """
+    if start.matching:
+        if config.codec.quantizer != start.codec_config.quantizer:
+            raise ConfigError(
+                f"the quantizer is not that of {start.folder}; --init-matching keeps it, so "
+                "configure the same"
+            )
+        return dataclasses.replace(config, autoencoder_steps=0)
     taken: dict[str, Any] = {"codec": start.codec_config}
     phases: dict[str, Any] = {"autoencoder_steps": 0}
     if start.discriminators is not None:

@@ -1,5 +1,7 @@
 """Starting from trained networks, and exporting them."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import yaml
@@ -53,6 +55,26 @@ def test_another_codec_in_the_configuration_is_refused_with_the_difference(train
     given = {"codec": to_dict(tiny_config().codec) | {"latent_dim": 16}}
     with pytest.raises(ConfigError, match=r"codec\.latent_dim: 8 -> 16"):
         start_config(tiny_config(**given), start, given)
+
+
+def test_another_head_starts_anew_on_the_weights_that_fit(trained, make_trainer):
+    start = replace(load_start(trained), matching=True)
+    codec = to_dict(tiny_config().codec)
+    codec["decoder"]["head"] = {"kind": "istft", "n_fft": 640, "delay": 1}
+    config = start_config(tiny_config(codec=codec), start, {"codec": codec})
+    found = make_trainer("matched", start=start, **to_dict(config)).networks.codec.state_dict()
+    wanted = checkpoint.load_checkpoint(trained).average
+    same = [name for name in found if name in wanted and found[name].shape == wanted[name].shape]
+    kept = {name for name in same if torch.equal(found[name], wanted[name])}
+    assert kept == {name for name in found if not name.startswith("decoder.head.")}
+
+
+def test_a_matching_start_keeps_its_quantizer(trained):
+    start = replace(load_start(trained), matching=True)
+    codec = to_dict(tiny_config().codec)
+    codec["quantizer"]["num_quantizers"] = 3
+    with pytest.raises(ConfigError, match="quantizer is not that of"):
+        start_config(tiny_config(codec=codec), start, {"codec": codec})
 
 
 def test_training_from_an_exported_model_by_command(trained, data_dir, tmp_path, capfd):

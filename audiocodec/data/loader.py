@@ -1,17 +1,16 @@
 """Batches of crops for one process of a run."""
 
 import logging
-import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from audiocodec.data.crops import Crops, CropsConfig, CropWarning
 from audiocodec.data.data_dir import Utterance
+from audiocodec.data.readers import Readers
 
 log = logging.getLogger(__name__)
 
@@ -28,29 +27,30 @@ class Batch(NamedTuple):
     bandwidth: Tensor | None = None
 
 
-class _Batches(Dataset[tuple[Batch, list[CropWarning]]]):
-    def __init__(self, crops: Crops, batch_size: int, start: int, stop: int, rank: int) -> None:
-        self.crops, self.batch_size, self.rank = crops, batch_size, rank
-        self.start, self.stop = start, stop
+class _Rows(NamedTuple):
+    """A batch as it travels between processes: arrays, which need no shared memory."""
 
-    def __len__(self) -> int:
-        return self.stop - self.start
+    waveform: np.ndarray  # (batch, time)
+    bandwidth: np.ndarray  # (batch,)
+    utterance_ids: list[str]
+    warnings: list[CropWarning]
 
-    def __getitem__(self, item: int) -> tuple[Batch, list[CropWarning]]:
+
+class _Batches:
+    """The rows of one process: batch `item` is that of step start + item."""
+
+    def __init__(self, crops: Crops, batch_size: int, start: int, rank: int) -> None:
+        self.crops, self.batch_size, self.start, self.rank = crops, batch_size, start, rank
+
+    def __call__(self, item: int) -> _Rows:
         first = self.rank * self.batch_size
         rows = [self.crops(self.start + item, first + row) for row in range(self.batch_size)]
-        waveform = torch.from_numpy(np.stack([crop.waveform for crop in rows]))
-        bandwidth = torch.tensor([crop.bandwidth for crop in rows])
-        limited = bool((bandwidth < self.crops.sample_rate / 2).any())
-        names = [crop.utterance_id for crop in rows]
-        batch = Batch(waveform.unsqueeze(1), names, bandwidth if limited else None)
-        return batch, [warning for crop in rows for warning in crop.warnings]
-
-
-def _ignore_signals(_worker: int) -> None:
-    # What stops a run often goes to all its processes, and it needs its readers until it has saved.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, signal.SIG_IGN)
+        return _Rows(
+            np.stack([crop.waveform for crop in rows]),
+            np.array([crop.bandwidth for crop in rows], dtype=np.float32),
+            [crop.utterance_id for crop in rows],
+            [warning for crop in rows for warning in crop.warnings],
+        )
 
 
 class CropLoader:
@@ -59,7 +59,8 @@ class CropLoader:
     Process `rank` has rows rank * batch_size ... (rank + 1) * batch_size - 1 of the global batch:
     two processes of batch B see what one of batch 2 B sees. `workers` processes read ahead, 0 reads
     in this one; the batches are the same. Bad files are named in the log when they are met, each
-    fault once, whichever reader meets it; those in `reported` have been.
+    fault once, whichever reader meets it; those in `reported` have been. While `stopping` is
+    true, no wait for readers lasts long (`readers.StoppedWaiting`).
     """
 
     def __init__(
@@ -75,19 +76,24 @@ class CropLoader:
         rank: int = 0,
         workers: int = 0,
         reported: Reported | None = None,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._reported: Reported = set() if reported is None else reported
         crops = Crops(utterances, config, sample_rate, seed)
-        batches = _Batches(crops, batch_size, start, stop, rank)
-        self._loader = DataLoader(
-            batches, batch_size=None, num_workers=workers, worker_init_fn=_ignore_signals
+        self._sample_rate = sample_rate
+        batches, count = _Batches(crops, batch_size, start, rank), stop - start
+        self._rows: Iterable[_Rows] = (
+            Readers(batches, count, workers, stopping) if workers else map(batches, range(count))
         )
 
     def __iter__(self) -> Iterator[Batch]:
-        for batch, warnings in self._loader:
-            for warning in warnings:
+        for rows in self._rows:
+            for warning in rows.warnings:
                 self._report(warning)
-            yield batch
+            waveform = torch.from_numpy(rows.waveform).unsqueeze(1)
+            bandwidth = torch.from_numpy(rows.bandwidth)
+            limited = bool((bandwidth < self._sample_rate / 2).any())
+            yield Batch(waveform, rows.utterance_ids, bandwidth if limited else None)
 
     def _report(self, warning: CropWarning) -> None:
         if warning[:2] not in self._reported:

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from audiocodec import config as configuration
 from audiocodec.data.data_dir import Utterance
 from audiocodec.data.loader import Batch, CropLoader, Reported
+from audiocodec.data.readers import StoppedWaiting
 from audiocodec.errors import DataError
 from audiocodec.extras import extra
 from audiocodec.files import atomic_path
@@ -124,15 +125,29 @@ class Trainer:
         self._validate_if_due()
         self.window.clear()
         while self.step < self.config.steps:
-            for batch in self._batches():
-                went_on = self._one_step(batch)
-                progress.update(self.step - progress.n)
-                if not went_on:
-                    break  # to the data of the checkpoint
-                if self.step % self.config.log_every == 0:
-                    self._report(progress)
-                self._validate_if_due()
-                self._save_if_due()
+            try:
+                self._train_on_batches(progress)
+            except StoppedWaiting:
+                self._leave()
+
+    def _leave(self) -> None:
+        """Stop while no data come: alone with a checkpoint; other processes would have to agree."""
+        if self.processes == 1 and self.guard.in_a_row == 0:
+            self._save()
+        reason = f"stopped by {self.stop.name} at step {self.step} while no audio came"
+        raise Interrupted(f"{reason}; run again to go on") from None
+
+    def _train_on_batches(self, progress: "tqdm[Any]") -> None:
+        """Until the last step, or until the run has gone back to a checkpoint."""
+        for batch in self._batches():
+            went_on = self._one_step(batch)
+            progress.update(self.step - progress.n)
+            if not went_on:
+                break  # to the data of the checkpoint
+            if self.step % self.config.log_every == 0:
+                self._report(progress)
+            self._validate_if_due()
+            self._save_if_due()
 
     def _one_step(self, batch: Batch) -> bool:
         """Train on one batch; False if the run is back at a checkpoint."""
@@ -224,6 +239,7 @@ class Trainer:
             rank=self.rank,
             workers=self.workers,
             reported=self.reported,
+            stopping=lambda: self.stop.number is not None,
         )
 
     def _batches(self) -> Iterator[Batch]:

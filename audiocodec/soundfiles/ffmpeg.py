@@ -31,8 +31,8 @@ DEMUXERS = (
 # headers.py has seen that all of them is there; less than a block may stand at their end.
 _CHECKED = {"wav", "w64", "aiff", "au", "nistsphere", "caf"}
 # Those that state how much there should be; others are estimated from a bitrate.
-_STATING = {"ape", "asf", "matroska", "webm", "mov", "mp4", "tta", "wv"}
-_STATED_FRAMES = (b"Xing", b"Info", b"VBRI")  # of MP3
+_STATING = {"ape", "asf", "flac", "matroska", "webm", "mov", "mp4", "tta", "wv"}
+_FRAME_COUNTS = (b"Xing", b"Info", b"VBRI")  # of MP3
 _PRIMING = 4096  # samples that encoders add and decoders take away, which some headers count
 _BLOCK = 1 << 16
 
@@ -100,7 +100,7 @@ class FfmpegFile(AudioFile):
         self.num_samples = done
 
     def _stated(self) -> int | None:
-        in_mp3 = "mp3" in self._formats and any(mark in self._view.head for mark in _STATED_FRAMES)
+        in_mp3 = "mp3" in self._formats and _counts_frames(self._view)
         if not (self._formats & _STATING or in_mp3):
             return None
         if self._stream.duration is not None and self._stream.time_base is not None:
@@ -226,6 +226,15 @@ def _frames(
         except (av.FFmpegError, ValueError, OSError) as error:
             if packet is None or not bytes(packet).startswith(TAGS):  # they stand between MP3s
                 yield getattr(error, "strerror", None) or one_line(error)
+
+
+def _counts_frames(view: View) -> bool:
+    """Whether the first frame of an MP3 file, behind its tags, says how many there are."""
+    start = 0
+    while (tag := view.read(start, 10)).startswith(b"ID3"):
+        start += 10 + sum((byte & 0x7F) << 7 * (9 - at) for at, byte in enumerate(tag) if at > 5)
+    frame = view.read(start, 44)  # such a mark comes behind 32 bytes at most
+    return any(mark in frame for mark in _FRAME_COUNTS)
 
 
 def _block(stream: "av.AudioStream") -> int:

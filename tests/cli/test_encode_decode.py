@@ -226,3 +226,39 @@ def test_help_does_not_wait_for_torch():
         return time.perf_counter() - start
 
     assert min(seconds() for _ in range(3)) < 0.3
+
+
+def test_a_channel_is_coded_like_a_file_of_its_own(tiny_model_dir, tmp_path, codec):
+    sound = np.random.default_rng(0).uniform(-0.5, 0.5, (5_000, 3))
+    soundfile.write(tmp_path / "three.wav", sound, 24_000)
+    soundfile.write(tmp_path / "second.wav", sound[:, 1], 24_000)
+    options = ("--model", tiny_model_dir)
+    expected = encoded_codes(codec, tmp_path, "second.wav", *options)
+    three = (codec, tmp_path, "three.wav", *options)
+    np.testing.assert_array_equal(encoded_codes(*three, "--channel", 1), expected)
+    each = encoded_codes(*three, "--channel", "each")
+    assert len(each) == 3
+    np.testing.assert_array_equal(each[1], expected)
+    for wrong, exit_code in (("3", 1), ("left", 2), ("-1", 2)):
+        words = ("encode", tmp_path / "three.wav", tmp_path / "no.npy", *options)
+        try:
+            found = codec(*words, "--channel", wrong).exit_code
+        except SystemExit as stop:  # argparse
+            found = stop.code
+        assert found == exit_code and not (tmp_path / "no.npy").exists()
+
+
+def encoded_codes(codec, folder, name, *options):
+    assert codec("encode", folder / name, folder / "x.npy", *options).exit_code == 0
+    return np.load(folder / "x.npy")
+
+
+def test_truncated_audio_is_coded_as_far_as_it_goes_if_asked_for(tiny_model_dir, tmp_path, codec):
+    source = write_audio(tmp_path / "a.wav", 9_000)
+    source.write_bytes(source.read_bytes()[: 44 + 2 * 6_000])
+    words = ("encode", source, tmp_path / "a.npy", "--model", tiny_model_dir)
+    outcome = codec(*words)
+    assert outcome.exit_code == 1 and "truncated" in outcome.err
+    assert not (tmp_path / "a.npy").exists()
+    assert codec(*words, "--allow-truncated").exit_code == 0
+    assert read_codes(tmp_path / "a.npy")[1].source_num_samples == 6_000

@@ -96,8 +96,9 @@ def sphere(num_samples: int = NUM_SAMPLES) -> bytes:
     return header.ljust(1024) + np.round(source() * 32768).astype("<i2").tobytes()
 
 
-def id3v2(data: bytes) -> bytes:
-    return b"ID3\x03\0\0\0\0\x07\x76" + bytes(1014) + data
+def id3v2(data: bytes, content: bytes = bytes(100)) -> bytes:
+    """With a tag of 10 kB in front."""
+    return b"ID3\x03\0\0\0\0\x4e\x10" + content.ljust(10_000, b"\0") + data
 
 
 def all_made() -> list[Made]:
@@ -199,7 +200,9 @@ def _mp3() -> list[Made]:
         Made("tagged.mp3", id3v2(bare) + tags, None, 1),
         Made("joined.mp3", bare + bare, None, 1),
         Made("joined_with_info.mp3", info + info, None, 1),
+        Made("in_words.mp3", id3v2(variable, b"Info and Xing"), None, 1),
         Made("cut.mp3", cut(info), fault="truncated"),
+        Made("cut_behind_tags.mp3", id3v2(cut(info), bytes(9_000)), fault="truncated"),
     ]
 
 

@@ -47,7 +47,7 @@ types: $(STAMP)  ## check types
 	$(BIN)/mypy
 
 docs: $(STAMP)  ## build the documentation in site/
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 dist: $(STAMP)  ## build and check the wheel and the source distribution in dist/
 	rm -rf dist

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import audiocodec
+
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("egs/**/*.md")])
 WRITERS = {
@@ -51,3 +53,9 @@ def test_links_lead_to_files_and_headings(page):
         target = page.parent / file if file else page
         assert target.exists(), f"{page}: {link}"
         assert not anchor or anchor in anchors(target), f"{page}: {link}"
+
+
+def test_every_public_name_is_in_the_api_reference():
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    named = re.findall(r"^::: audiocodec\.(\w+)$", text, re.MULTILINE)
+    assert sorted(named) == sorted(set(audiocodec.__all__) - {"__version__"})

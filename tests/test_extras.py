@@ -68,6 +68,9 @@ def test_each_optional_import_names_an_extra_that_has_the_package():
     assert len(set(found)) > 10  # the walk sees them
 
 
+OPTIONAL = set().union(*(modules(name) for name in PURPOSES)) - modules("")
+
+
 def without(packages: set[str], *arguments: object) -> subprocess.CompletedProcess[str]:
     code = BLOCKED.format(names=sorted(packages))
     command = [sys.executable, "-c", code, *map(str, arguments)]
@@ -78,13 +81,21 @@ def test_files_are_encoded_and_decoded_with_the_core_alone(tmp_path, tiny_model_
     from audiocodec.audio import write_waveform
 
     write_waveform(tmp_path / "in.wav", speech[None, :6_000], 24_000)
-    optional = set().union(*(modules(name) for name in PURPOSES)) - modules("")
     model = ("--model", tiny_model_dir)
     for step in (("encode", "in.wav", "a.npy"), ("decode", "a.npy", "back.wav")):
         paths = (step[0], *(tmp_path / name for name in step[1:]))
-        done = without(optional, *paths, *model)
+        done = without(OPTIONAL, *paths, *model)
         assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "back.wav").exists()
+
+
+def test_the_demonstration_leaves_out_what_it_has_no_packages_for(tmp_path):
+    clip = ROOT / "audiocodec" / "assets" / "speech_samples" / "de_eva" / "de_eva_01.opus"
+    done = without(OPTIONAL, "demo", "--audio", clip, "--output", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "needs" in done.stdout.partition("left out")[2]
+    made = {path.suffix for path in tmp_path.rglob("*.*")}
+    assert made == {".wav", ".npy"}  # neither picture nor page
 
 
 @pytest.mark.parametrize(
@@ -93,7 +104,7 @@ def test_files_are_encoded_and_decoded_with_the_core_alone(tmp_path, tiny_model_
         ("numba", "entropy", "encode {samples}/de_eva_01.opus {out}.codec --entropy"),
         ("pyarrow", "parquet", "encode {samples} {out} --format parquet"),
         ("pandas", "eval", "evaluate --reference {samples} --degraded {samples} --output {out}"),
-        ("joblib", "train", "prepare-data folder --audio {samples} --output {out}"),
+        ("joblib", "train", "data prepare folder --audio {samples} --output {out}"),
     ],
 )
 def test_a_missing_package_is_one_line_that_names_its_extra(tmp_path, package, name, arguments):

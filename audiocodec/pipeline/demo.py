@@ -9,8 +9,8 @@ import numpy as np
 
 from audiocodec.audio import read_waveform, write_waveform
 from audiocodec.codes import write_codes
+from audiocodec.errors import MissingPackage
 from audiocodec.evaluation.codes_figure import Drawn, draw
-from audiocodec.evaluation.scoring import score_signals
 from audiocodec.pipeline.listening import default_num_quantizers, listening_page
 
 if TYPE_CHECKING:
@@ -25,10 +25,11 @@ def write_demo(
     folder: Path,
     num_quantizers: int | None = None,
 ) -> dict[str, Any]:
-    """Write a folder each clip, `demo.png` and `listen.html` of all; returns the figures.
+    """Write a folder for each clip, and `demo.png` and `listen.html` for all; returns the figures.
 
     A clip's folder has `original.wav`, `codes.npy` and a `decoded_RATEkbps.wav` for 1, 2, 4, ...
-    quantizers and for as many as `num_quantizers` (default: all), which is what the codes have.
+    quantizers and for `num_quantizers` (default: all), which is how many the codes have. Scores,
+    picture and page are left out if their packages are not installed.
 
     Raises:
         CodecError: a file cannot be read or written, or the model has not so many quantizers.
@@ -41,19 +42,16 @@ def write_demo(
         picture, clips[source.stem] = _write_clip(transcoder, source, folder / source.stem, stages)
         drawn.append(picture)
     picture_file, page = folder / "demo.png", folder / "listen.html"
-    draw(picture_file, drawn, f"{codec.name}, codes of {codec.bitrate(most) / 1000:g} kbit/s")
-    listening_page(transcoder, sources, page, stages)
-    return {
-        "model": codec.name,
-        "bitrate": codec.bitrate(most),
-        "clips": clips,
-        "files": {
-            "pictures": str(picture_file),
-            "page to listen": str(page),
-            "audio": str(folder / "*" / "*.wav"),
-            "codes": str(folder / "*" / "codes.npy"),
-        },
-    }
+    files = {"audio": folder / "*" / "*.wav", "codes": folder / "*" / "codes.npy"}
+    report = {"model": codec.name, "bitrate": codec.bitrate(most), "clips": clips}
+    try:  # these need more packages than encoding and decoding do
+        draw(picture_file, drawn, f"{codec.name}, codes of {codec.bitrate(most) / 1000:g} kbit/s")
+        files["pictures"] = picture_file
+        listening_page(transcoder, sources, page, stages)
+        files["page to listen"] = page
+    except MissingPackage as missing:
+        report["left out"] = str(missing)
+    return report | {"files": {name: str(path) for name, path in files.items()}}
 
 
 def _write_clip(
@@ -86,5 +84,9 @@ def _write_clip(
 
 
 def _scores(original: np.ndarray, decoded: np.ndarray, rate: int) -> Mapping[str, Any]:
+    try:
+        from audiocodec.evaluation.scoring import score_signals
+    except MissingPackage:  # so is the page, which is reported
+        return {}
     scores, reasons = score_signals(original, decoded, rate, METRICS)
     return {**scores, **{name: f"not defined: {reason}" for name, reason in reasons.items()}}

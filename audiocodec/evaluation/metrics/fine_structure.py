@@ -8,6 +8,7 @@ cepstral peak at 16 kHz, which costs milliseconds where a pitch tracker costs se
 import numpy as np
 
 from audiocodec.evaluation.signals import MetricFailure, Pair, checked_pair
+from audiocodec.extras import extra
 
 RATE = 16_000  # Hz
 WINDOW, HOP = 0.064, 0.016  # seconds
@@ -66,8 +67,9 @@ def tonal_lines(reference: np.ndarray, degraded: np.ndarray, sample_rate: int) -
 
 def _magnitudes(signal: np.ndarray, sample_rate: int) -> np.ndarray:
     """(frames, bins); a full-scale sine has magnitude 1."""
-    from scipy.fft import rfft
-    from scipy.signal import get_window
+    with extra("eval"):
+        from scipy.fft import rfft
+        from scipy.signal import get_window
 
     size, hop = round(WINDOW * sample_rate), round(HOP * sample_rate)
     window = get_window("hann", size).astype(np.float32) * np.float32(4 / size)
@@ -77,7 +79,8 @@ def _magnitudes(signal: np.ndarray, sample_rate: int) -> np.ndarray:
 
 def _cepstra(spectra: np.ndarray) -> np.ndarray:
     """(frames, quefrencies) of (frames, bins)."""
-    from scipy.fft import irfft
+    with extra("eval"):
+        from scipy.fft import irfft
 
     floor = np.maximum(FRAME_FLOOR * spectra.max(axis=1, keepdims=True), FLOOR * FRAME_FLOOR)
     return irfft(np.log(np.maximum(spectra, floor)), axis=1)
@@ -85,7 +88,8 @@ def _cepstra(spectra: np.ndarray) -> np.ndarray:
 
 def _fine(cepstra: np.ndarray) -> np.ndarray:
     """Log spectra without their envelope, of zero mean and unit norm, or 0 where they are flat."""
-    from scipy.fft import rfft
+    with extra("eval"):
+        from scipy.fft import rfft
 
     kept = cepstra.copy()
     kept[:, :LIFTER] = kept[:, 1 - LIFTER :] = 0
@@ -109,7 +113,8 @@ def _is_noise(pair: Pair) -> np.ndarray:
 
 def _loudest_line(spectra: np.ndarray, sample_rate: int) -> float:
     """Of (frames, bins), in dB above the smooth envelope of their mean over time."""
-    from scipy.ndimage import median_filter
+    with extra("eval"):
+        from scipy.ndimage import median_filter
 
     levels = (20 * np.log10(np.maximum(spectra, FLOOR))).mean(axis=0)
     envelope = median_filter(levels, round(ENVELOPE * WINDOW), mode="nearest")

@@ -51,7 +51,8 @@ _NAMES = {  # by module
     "audio": "Audio AudioInfo audio_info read_audio resample write_waveform",
     "codes": "Coded CodesMetadata read_codes write_codes",
     "discriminators": "DISCRIMINATORS",
-    "errors": "AudioError CodecError CodeFileError ConfigError DataError MissingPackage ModelError PartialFailure",
+    "errors": "AudioError CodecError CodeFileError ConfigError DataError MissingPackage ModelError "
+    "PartialFailure",
     "evaluation.evaluate": "EvaluateOptions Evaluation evaluate",
     "models.bundle": "load_codec save_codec",
     "models.codec": "Codec",

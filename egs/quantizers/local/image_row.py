@@ -90,6 +90,15 @@ class Autoencoder(nn.Module):
         return pixels
 
 
+def preload() -> None:
+    """Look whether the photographs are there.
+
+    Raises:
+        ConfigError: a package is missing.
+    """
+    photographs(TRAIN + VALID)
+
+
 def run(row: dict[str, Any], args: Any, folder: Path) -> dict[str, Any]:
     """Train and measure."""
     config = load_config(ImageConfig, args.config, args.set)

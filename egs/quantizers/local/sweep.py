@@ -22,12 +22,14 @@ import image_row
 import speech_row
 import torch
 from measure import row_id
-from methods import METHODS
+from methods import LEVELS, METHODS
 
 from audiocodec.environment import commit, environment
+from audiocodec.errors import CodecError
 from audiocodec.files import atomic_path
 
 ROWS = {"speech": speech_row.run, "image": image_row.run}
+PRELOAD = {"speech": speech_row.preload, "image": image_row.preload}
 
 
 def main() -> None:
@@ -38,7 +40,7 @@ def main() -> None:
     parser.add_argument("--train", type=Path, help="data directory, of speech")
     parser.add_argument("--valid", type=Path, help="data directory, of speech")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
-    parser.add_argument("--bits", type=int, nargs="+", default=[10, 12, 14, 16])
+    parser.add_argument("--bits", type=int, nargs="+", choices=LEVELS, default=[10, 12, 14, 16])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--frames", type=int, default=400_000, help="that codes are counted on")
     parser.add_argument("--scored", type=int, default=40, help="utterances that metrics score")
@@ -47,8 +49,10 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     torch.set_num_threads(1)
     rows = list(rows_of(args))
-    if args.modality == "speech":
-        speech_row.preload()
+    try:
+        PRELOAD[args.modality]()
+    except CodecError as error:
+        sys.exit(f"sweep.py: error: {error}")
     failed = sum(not done(row, args, f"{at} of {len(rows)}") for at, row in enumerate(rows, 1))
     if failed:
         print(f"sweep.py: {failed} of {len(rows)} rows failed, see above", file=sys.stderr)
@@ -103,7 +107,10 @@ def refuse_changes(result: Path, args: argparse.Namespace) -> None:
 
 def work(row: dict[str, Any], args: argparse.Namespace, result: Path) -> None:
     """Make a row and write it."""
-    measured = ROWS[args.modality](row, args, args.output / "runs" / row_id(row))
+    try:
+        measured = ROWS[args.modality](row, args, args.output / "runs" / row_id(row))
+    except CodecError as error:
+        sys.exit(f"sweep.py: error: {row_id(row)}: {error}")
     machine = environment()
     about = {
         "modality": args.modality,

@@ -67,26 +67,19 @@ def run(args: argparse.Namespace) -> None:
 
     import torch
 
-    from audiocodec import config as configuration
     from audiocodec.logs import log_to
     from audiocodec.training.checkpoint import checkpoint_folders, load_start
-    from audiocodec.training.config import TrainConfig
-    from audiocodec.training.networks import start_config
+    from audiocodec.training.networks import load_train_config
     from audiocodec.training.trainer import Trainer
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    start, fixed = None, []
-    if args.init_from is not None:
-        start, fixed = load_start(args.init_from), ["autoencoder_steps=0"]
-        start = dataclasses.replace(start, matching=args.init_matching)
-    elif args.init_matching:
+    if args.init_matching and args.init_from is None:
         raise ConfigError("--init-matching goes with --init-from MODEL")
-    config = configuration.load_config(TrainConfig, args.config, [*args.assignments, *fixed])
-    if start is not None:
-        values = {} if args.config is None else configuration.read_yaml(args.config)
-        given = configuration.merge(values, configuration.overrides(args.assignments))
-        config = start_config(config, start, given)
+    start = None
+    if args.init_from is not None:
+        start = dataclasses.replace(load_start(args.init_from), matching=args.init_matching)
+    config = load_train_config(args.config, args.assignments, start)
     if args.resume == "never" and checkpoint_folders(args.output):
         raise ConfigError(f"{args.output} has checkpoints; give another --output to start anew")
     train, valid = _read(args.train_data), _read(args.valid_data)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from audiocodec.evaluation import spectrogram
 from audiocodec.extras import extra
 from audiocodec.files import atomic_path
 
@@ -74,7 +75,6 @@ def magnitudes(signal: np.ndarray, sample_rate: int) -> np.ndarray:
     """(frequencies up to 6 kHz, frames) of the short-time spectrum, rising by 6 dB an octave."""
     size, hop = max(2, round(WINDOW * sample_rate)), max(1, round(HOP * sample_rate))
     emphasised = np.diff(signal, prepend=0)
-    padded = np.pad(emphasised, (size // 2, size))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[: len(signal) : hop]
+    centred = np.pad(emphasised, (size // 2, size - size // 2 - 1))
     bins = max(1, min(size // 2, round(HIGHEST * size / sample_rate)))
-    return np.abs(np.fft.rfft(frames * np.hanning(size)))[:, :bins].T
+    return spectrogram.magnitudes(centred, size, hop)[:bins]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from audiocodec.evaluation.metrics import ABOUT
+from audiocodec.evaluation.spectrogram import levels
 from audiocodec.extras import extra
 
 with extra("eval"):
@@ -15,7 +16,6 @@ with extra("eval"):
 with extra("web"):
     from matplotlib.figure import Figure
 
-RANGE_DB = 80
 QUALITY = ("pesq_wb", "stoi", "estoi", "si_sdr", "mel_distance")  # drawn against bitrate
 
 
@@ -81,16 +81,11 @@ def rate_quality(
 
 def spectrogram(waveform: np.ndarray, sample_rate: int) -> bytes:
     """Levels of (time,) over 80 dB below the loudest."""
-    window = max(64, int(2 ** np.round(np.log2(0.02 * sample_rate))))
-    padded = np.pad(waveform, (0, max(0, window - len(waveform))))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, window)[:: window // 2]
-    decibels = 20 * np.log10(np.maximum(np.abs(np.fft.rfft(frames * np.hanning(window))), 1e-5)).T
-    top = decibels.max()
     figure = Figure(figsize=(7, 1.8), layout="constrained")
     axis = figure.subplots()
     extent = (0, len(waveform) / sample_rate, 0, sample_rate / 2000)
-    levels = {"vmin": top - RANGE_DB, "vmax": top}
-    axis.imshow(decibels, origin="lower", aspect="auto", extent=extent, **levels)
+    picture = levels(waveform, sample_rate)
+    axis.imshow(picture, origin="lower", aspect="auto", extent=extent, vmin=0, vmax=1)
     axis.set_xlabel("s", fontsize=8)
     axis.set_ylabel("kHz", fontsize=8)
     return _png(figure)

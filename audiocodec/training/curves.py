@@ -1,17 +1,16 @@
 """The curves of one or more runs, as a picture and as a page that needs nothing beside it."""
 
-import base64
 import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from audiocodec.evaluation.page import write_page
 from audiocodec.extras import extra
 from audiocodec.files import atomic_path
 from audiocodec.training.run_log import read_log
 
 with extra("web"):
-    import jinja2
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -57,14 +56,14 @@ def write_curves(experiments: Sequence[Path], picture: Path, page: Path) -> None
     draw(runs).savefig(buffer, format="png", dpi=100)
     with atomic_path(picture) as temporary:
         temporary.write_bytes(buffer.getvalue())
-    text = _TEMPLATE.render(
+    write_page(
+        "curves.html.jinja",
+        page,
         names=[name for name, _ in runs],
-        picture=base64.b64encode(buffer.getvalue()).decode("ascii"),
+        picture=buffer.getvalue(),
         tables=[_table(reports) for _, reports in runs],
         warnings=[_warnings(folder) for folder in experiments],
     )
-    with atomic_path(page) as temporary:
-        temporary.write_text(text, encoding="utf-8")
 
 
 def draw(runs: Sequence[tuple[str, list[dict[str, float]]]]) -> Figure:
@@ -114,45 +113,3 @@ def _warnings(experiment: Path) -> list[str]:
         return []
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     return [line for line in lines if " WARNING " in line][-WARNINGS:]
-
-
-_TEMPLATE = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
-    """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,">
-<title>Training: {{ names | join(", ") }}</title>
-<style>
-body { font: 16px/1.5 system-ui, sans-serif; margin: auto; max-width: 75rem; padding: 1rem; }
-table { border-collapse: collapse; }
-th, td { border-bottom: 1px solid #ccc; padding: .2rem .6rem; text-align: right; }
-th:first-child, td:first-child { text-align: left; }
-.wide, pre { overflow-x: auto; }
-img { max-width: 100%; height: auto; }
-</style>
-</head>
-<body>
-<h1>Training of {{ names | join(", ") }}</h1>
-<img src="data:image/png;base64,{{ picture }}" alt="curves of losses, codebooks and scores">
-{% for name in names %}
-{% set rows = tables[loop.index0] %}
-{% set lines = warnings[loop.index0] %}
-<h2>{{ name }}</h2>
-<div class="wide"><table>
-<tr><th></th><th>last</th><th>at step</th><th>lowest</th><th>highest</th></tr>
-{% for row in rows %}
-<tr><td>{{ row.name }}</td><td>{{ "%.4g" | format(row.last) }}</td><td>{{ row.step }}</td>
-<td>{{ "%.4g" | format(row.low) }}</td><td>{{ "%.4g" | format(row.high) }}</td></tr>
-{% endfor %}
-</table></div>
-{% if lines %}
-<h3>Warnings</h3>
-<pre>{{ lines | join("\n") }}</pre>
-{% endif %}
-{% endfor %}
-</body>
-</html>
-"""
-)

@@ -65,6 +65,14 @@ class Guard:
         self.returns += 1
         self.in_a_row = 0
 
+    def state_dict(self) -> list[int]:
+        """What a checkpoint holds of the guard."""
+        return [self.in_a_row, self.returns]
+
+    def load_state_dict(self, state: Sequence[int]) -> None:
+        """Restore what `state_dict` gave."""
+        self.in_a_row, self.returns = state
+
     def collapse(self, stages: Sequence[CodebookUsage], frames: int) -> list[str]:
         """Alarms for stages that use few of their codes, once each until they recover.
 

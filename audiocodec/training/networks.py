@@ -2,7 +2,8 @@
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -110,11 +111,28 @@ def _load_codec(codec: Codec, start: Start) -> None:
     log.info("from %s but for %s", start.folder, ", ".join(anew) or "nothing")
 
 
+def load_train_config(
+    path: str | Path | None, assignments: Sequence[str], start: Start | None
+) -> TrainConfig:
+    """The configuration of a run from a file and `a.b=c` options, as `start` allows.
+
+    Raises:
+        ConfigError: a mistake in it, or not the codec or the discriminators of `start`.
+    """
+    if start is None:
+        return configuration.load_config(TrainConfig, path, assignments)
+    values = {} if path is None else configuration.read_yaml(path)
+    explicit = configuration.merge(values, configuration.overrides(assignments))
+    # Trained networks do not begin as an autoencoder, however few the steps.
+    config = configuration.load_config(TrainConfig, path, [*assignments, "autoencoder_steps=0"])
+    return start_config(config, start, explicit)
+
+
 def start_config(config: TrainConfig, start: Start, explicit: Mapping[str, Any]) -> TrainConfig:
     """The configuration of a run that goes on from trained networks.
 
-    Codec, and discriminators where they come along, are those of `start`. Phases that untrained
-    networks need are left out. If `start` is only to be matched, codec and discriminators are the
+    Codec, and discriminators where they come along, are those of `start`; trained discriminators
+    judge from the first step on. If `start` is only to be matched, codec and discriminators are the
     configured ones, with its quantizer: codes of a new one would mean nothing to its decoder.
 
     Args:
@@ -129,12 +147,11 @@ def start_config(config: TrainConfig, start: Start, explicit: Mapping[str, Any])
                 f"the quantizer is not that of {start.folder}; --init-matching keeps it, so "
                 "configure the same"
             )
-        return dataclasses.replace(config, autoencoder_steps=0)
+        return config
     taken: dict[str, Any] = {"codec": start.codec_config}
-    phases: dict[str, Any] = {"autoencoder_steps": 0}
     if start.discriminators is not None:
         taken["discriminators"] = start.discriminator_configs
-        phases["adversarial_start"] = 0
+        config = dataclasses.replace(config, adversarial_start=0)
     for name, value in taken.items():
         given = getattr(config, name)
         if name in explicit and given != value and not (name == "codec" and alike(given, value)):
@@ -143,7 +160,7 @@ def start_config(config: TrainConfig, start: Start, explicit: Mapping[str, Any])
             raise ConfigError(
                 f"the configuration is not that of {start.folder} ({changes}); leave out {name!r}"
             )
-    return dataclasses.replace(config, **taken, **phases)
+    return dataclasses.replace(config, **taken)
 
 
 def alike(given: CodecConfig, found: CodecConfig) -> bool:

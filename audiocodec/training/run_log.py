@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from audiocodec.errors import DataError
+from audiocodec.evaluation.spectrogram import levels
 from audiocodec.files import atomic_path
 
 LOG_FILE = "log.jsonl"
-_RANGE_DB = 80  # of spectrograms
 
 
 class RunLog:
@@ -44,7 +43,9 @@ class RunLog:
         """A sound (time,) and its spectrogram; on the board only."""
         if self.board is not None:
             self.board.add_audio(name, np.clip(waveform, -1, 1), step, sample_rate)
-            self.board.add_image(f"{name}/spectrogram", spectrogram_image(waveform), step)
+            self.board.add_image(
+                f"{name}/spectrogram", spectrogram_image(waveform, sample_rate), step
+            )
 
     def write_usage(self, step: int, counts: list[Tensor]) -> None:
         """How often the codes of each stage were chosen, over that of equal use; board only."""
@@ -73,17 +74,6 @@ def read_log(experiment: Path) -> list[dict[str, float]]:
     return reports
 
 
-def spectrogram_image(waveform: np.ndarray) -> np.ndarray:
+def spectrogram_image(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
     """Grey image (1, frequencies, frames) of (time,) in 0..1, low frequencies at the bottom."""
-    spectrum = torch.stft(
-        torch.from_numpy(waveform).float(),
-        512,
-        128,
-        window=torch.hann_window(512),
-        pad_mode="constant",
-        return_complex=True,
-    )
-    decibels = 20 * spectrum.abs().clamp_min(1e-5).log10()
-    level = (decibels - decibels.max()) / _RANGE_DB + 1
-    image: np.ndarray = level.clamp(0, 1).flip(0).unsqueeze(0).numpy()
-    return image
+    return levels(waveform, sample_rate)[None, ::-1].astype(np.float32)

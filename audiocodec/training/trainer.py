@@ -1,20 +1,17 @@
 """The training loop: data, checkpoints, validation, logs. Only this file knows accelerate.
 
 A run is a function of its configuration and data: crops, dropout and whatever else is random are
-drawn from (seed, step, row), so a killed run goes on from its newest checkpoint as if nothing had
-happened.
+drawn from (seed, step, row), so an interrupted run resumes from its newest checkpoint and ends as
+it would have without the interruption.
 """
 
 import importlib.util
 import logging
-import math
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from audiocodec import config as configuration
 from audiocodec.data.data_dir import Utterance
@@ -32,11 +29,11 @@ from audiocodec.training.guard import Guard
 from audiocodec.training.interruption import Interrupted, StopRequest
 from audiocodec.training.networks import Networks
 from audiocodec.training.provenance import describe_run, refuse_changes
-from audiocodec.training.run_log import RunLog
+from audiocodec.training.reporting import Reporter
 from audiocodec.training.schedule import draw_num_quantizers, learning_rate_factor, seed_step
+from audiocodec.training.state import RunState
 from audiocodec.training.update import Updater, UpdateResult
-from audiocodec.training.validation import Score, Validator, quality, summarise
-from audiocodec.training.window import Window
+from audiocodec.training.validation import Validator, quality, summarise
 
 with extra("train"):
     from accelerate import Accelerator
@@ -80,14 +77,12 @@ class Trainer:
         self.allow_changes = allow_changes
         self.validator = Validator(valid, config)
         self.guard, self.stop = Guard(config.guard), StopRequest()
-        self.window = Window(self.networks.codec.codebook_sizes, self.device)
-        self.run_log = RunLog(experiment)
+        sizes = self.networks.codec.codebook_sizes
+        self.reporter = Reporter(
+            config, experiment, sizes, self.device, self.processes, self.is_main
+        )
         self.reported: Reported = set()
-        self.step = 0
-        self.quantizer_started = start is not None
-        self.validated = 0  # the last step that was
-        self.best: float | None = None
-        self.best_step: int | None = None
+        self.state = RunState(quantizer_started=start is not None)
 
     def run(self) -> None:
         """Train to the last step.
@@ -99,34 +94,35 @@ class Trainer:
         """
         with self.stop.listening():
             self._resume()
-            self._open_log()
             try:
-                with self._progress() as progress:
-                    self._loop(progress)
+                with self.reporter.open(self.state.step, self._board()):
+                    self._loop()
             finally:
                 for tracker in self.accelerator.trackers:
                     tracker.finish()
                 self.accelerator.trackers = []
         self.accelerator.end_training()
         if self.is_main:
-            log.info("step %d: done; the model is %s", self.step, self.experiment / "model")
+            log.info("step %d: done; the model is %s", self.state.step, self.experiment / "model")
 
-    def _open_log(self) -> None:
+    def _board(self) -> Any:
+        """TensorBoard's writer, None without it; the configuration is written beside its folder."""
         if self.is_main:
             with atomic_path(self.experiment / "config.yaml") as temporary:
                 temporary.write_text(configuration.dump_yaml(self.config), encoding="utf-8")
-            self.run_log.rewind(self.step)
-        options = {"tensorboard": {"purge_step": self.step + 1}}  # a killed run may have gone on
+        # A run that was killed may have reported steps that will come again.
+        options = {"tensorboard": {"purge_step": self.state.step + 1}}
         self.accelerator.init_trackers("tensorboard", init_kwargs=options)
-        if self.is_main and self.accelerator.trackers:
-            self.run_log.board = self.accelerator.get_tracker("tensorboard", unwrap=True)
+        if not (self.is_main and self.accelerator.trackers):
+            return None
+        return self.accelerator.get_tracker("tensorboard", unwrap=True)
 
-    def _loop(self, progress: "tqdm[Any]") -> None:
+    def _loop(self) -> None:
         self._validate_if_due()
-        self.window.clear()
-        while self.step < self.config.steps:
+        self.reporter.restart_clock()
+        while self.state.step < self.config.steps:
             try:
-                self._train_on_batches(progress)
+                self._train_on_batches()
             except StoppedWaiting:
                 self._leave()
 
@@ -134,25 +130,23 @@ class Trainer:
         """Stop while no data come: alone with a checkpoint; other processes would have to agree."""
         if self.processes == 1 and self.guard.in_a_row == 0:
             self._save()
-        reason = f"stopped by {self.stop.name} at step {self.step} while no audio came"
-        raise Interrupted(f"{reason}; run again to go on") from None
+        reason = f"stopped by {self.stop.name} at step {self.state.step} while no audio came"
+        raise Interrupted(f"{reason}; run again to resume") from None
 
-    def _train_on_batches(self, progress: "tqdm[Any]") -> None:
+    def _train_on_batches(self) -> None:
         """Until the last step, or until the run has gone back to a checkpoint."""
-        for batch in self._batches():
-            went_on = self._one_step(batch)
-            progress.update(self.step - progress.n)
-            if not went_on:
+        for batch in self.batches():
+            if not self.train_step(batch):
                 break  # to the data of the checkpoint
-            if self.step % self.config.log_every == 0:
-                self._report(progress)
+            if self.state.step % self.config.log_every == 0:
+                self._report()
             self._validate_if_due()
             self._save_if_due()
 
-    def _one_step(self, batch: Batch) -> bool:
+    def train_step(self, batch: Batch) -> bool:
         """Train on one batch; False if the run is back at a checkpoint."""
-        config, step = self.config, self.step
-        if step == config.autoencoder_steps and not self.quantizer_started:
+        config, step = self.config, self.state.step
+        if step == config.autoencoder_steps and not self.state.quantizer_started:
             self._start_quantizer()
         seed_step(config.seed, step, self.rank)
         factor = learning_rate_factor(step, config.warmup_steps, config.decay_steps, config.steps)
@@ -165,26 +159,25 @@ class Trainer:
         training_batch = TrainingBatch(batch.waveform, stages, batch.bandwidth)
         done = self.updater.update(training_batch, Phase.at(step, config), stop)
         self.stop.everywhere = done.stop
-        self.step += 1
+        self.state.step += 1
+        self.reporter.add(self.state.step, done)
         if done.bad is not None:
-            self.window.skip()
             return self._skip(done, batch.utterance_ids)
         self.guard.passed()
-        self.window.add(done.values, done.codes)
         return True
 
     def _skip(self, done: UpdateResult, names: Sequence[str]) -> bool:
         """Report a step that was not taken; False after a return to a checkpoint."""
         if done.overflow:
             scale = self.updater.loss_scale.value
-            log.info("step %d: float16 overflow; loss scale now %g", self.step, scale)
+            log.info("step %d: float16 overflow; loss scale now %g", self.state.step, scale)
             return True
         found = gather_object([names[row] for row in done.rows])
         blamed = found or gather_object(list(names))
         if self.is_main:
             log.warning(
                 "step %d skipped: %s is not finite; %s %s",
-                self.step,
+                self.state.step,
                 done.bad,
                 "utterances" if found else "no utterance alone, all of",
                 ", ".join(blamed),
@@ -195,27 +188,25 @@ class Trainer:
         return False
 
     def _go_back(self) -> None:
-        self.guard.go_back(self.step)
-        returns, step = self.guard.returns, self.step
+        step = self.state.step
+        self.guard.go_back(step)
         found = checkpoint.latest_checkpoint(self.experiment)
         assert found is not None  # there is one from the start
         self._load(found)
-        self.guard.returns, self.guard.in_a_row = returns, 0
-        self.window.clear()
+        self.reporter.rewind(self.state.step)
         if self.is_main:
-            self.run_log.rewind(self.step)
             log.warning(
                 "step %d: %d steps in a row were not finite; back to step %d, learning rates x %g",
                 step,
                 self.config.guard.patience,
-                self.step,
+                self.state.step,
                 self.guard.rate_factor,
             )
 
     @torch.no_grad()
     def _start_quantizer(self) -> None:
         """Set the quantizer to the distribution of the latents it will see."""
-        loader = self._loader(self.step, self.step + INIT_BATCHES)
+        loader = self._loader(self.state.step, self.state.step + INIT_BATCHES)
         codec = self.networks.codec
         parts = [codec.encoder(batch.waveform.to(self.device)) for batch in loader]
         latents = torch.stack(parts)  # (batches, rows, ...)
@@ -223,9 +214,11 @@ class Trainer:
         gathered = by_process.transpose(0, 1).flatten(0, 2)  # in the order of one process
         codec.quantizer.initialize(gathered)
         self.networks.ema.average.quantizer.load_state_dict(codec.quantizer.state_dict())
-        self.quantizer_started = True
-        self.updater.distribute(self.step)
-        log.info("step %d: quantizer started from %d frames", self.step, gathered[:, 0].numel())
+        self.state.quantizer_started = True
+        self.updater.distribute(self.state.step)
+        log.info(
+            "step %d: quantizer started from %d frames", self.state.step, gathered[:, 0].numel()
+        )
 
     def _loader(self, start: int, stop: int) -> CropLoader:
         return CropLoader(
@@ -242,8 +235,9 @@ class Trainer:
             stopping=lambda: self.stop.number is not None,
         )
 
-    def _batches(self) -> Iterator[Batch]:
-        for waveform, names, bandwidth in self._loader(self.step, self.config.steps):
+    def batches(self) -> Iterator[Batch]:
+        """The batches from the next step to the last, on the device."""
+        for waveform, names, bandwidth in self._loader(self.state.step, self.config.steps):
             if bandwidth is not None:
                 bandwidth = bandwidth.to(self.device, non_blocking=True)
             yield Batch(waveform.to(self.device, non_blocking=True), names, bandwidth)
@@ -255,11 +249,12 @@ class Trainer:
 
     @property
     def _last(self) -> bool:
-        return self.step == self.config.steps
+        return self.state.step == self.config.steps
 
     def _validate_if_due(self) -> None:
-        due = self.step > 0 and (self._last or self.step % self.config.validate_every == 0)
-        if not due or self.validated == self.step:
+        step = self.state.step
+        due = step > 0 and (self._last or step % self.config.validate_every == 0)
+        if not due or self.state.validated == step:
             return
         average = self.networks.ema.average
         scores = gather_object(self.validator.score(average, self.rank, self.processes))
@@ -268,130 +263,73 @@ class Trainer:
                 "no utterance of the validation set can be read; see the warnings above"
             )
         means = summarise(scores, average.codebook_sizes)
-        value = quality(means, self.config.best)
-        if value is not None and (self.best is None or value > self.best):
-            self.best, self.best_step = value, self.step
-            if self.is_main:
-                save_codec(average, self.experiment / "model")
-        if self.is_main:
-            self._report_validation(scores, means)
-        self.validated = self.step
+        first = self.state.validated == 0
+        best = self.state.note(quality(means, self.config.best))
+        if best and self.is_main:
+            save_codec(average, self.experiment / "model")
+        self.reporter.validation(step, scores, means, best, first)
 
     def _save_if_due(self) -> None:
-        due = self.step % self.config.save_every == 0 or self.best_step == self.step
+        step = self.state.step
+        due = step % self.config.save_every == 0 or self.state.best_step == step
         # What steps are skipped upon is not saved: there would be no good state to go back to.
         healthy = self.guard.in_a_row == 0
         if self._last or (healthy and (due or self._stopping)):
             self._save()
         if self._stopping and not self._last:
             self.accelerator.end_training()
-            raise Interrupted(
-                f"stopped by {self.stop.name} at step {self.step}; run again to go on"
-            )
+            raise Interrupted(f"stopped by {self.stop.name} at step {step}; run again to resume")
 
     def _save(self) -> None:
         if self.is_main:
             checkpoint.save_checkpoint(
-                checkpoint.checkpoint_folder(self.experiment, self.step),
+                checkpoint.checkpoint_folder(self.experiment, self.state.step),
                 self.config,
                 self.networks.ema.average,
                 self.networks.discriminators,
                 self._state_dict(),
             )
             keep = self.config.keep_checkpoints
-            checkpoint.prune_checkpoints(self.experiment, keep, self.best_step)
+            checkpoint.prune_checkpoints(self.experiment, keep, self.state.best_step)
         self.accelerator.wait_for_everyone()
 
     def _state_dict(self) -> checkpoint.State:
         return {
             "run": self.description,
             "engine": self.updater.state_dict(),
-            "step": self.step,
-            "quantizer_started": self.quantizer_started,
-            "validated": self.validated,
-            "best": self.best,
-            "best_step": self.best_step,
-            "guard": [self.guard.in_a_row, self.guard.returns],
+            "guard": self.guard.state_dict(),
+            **self.state.state_dict(),
         }
 
     def _load(self, found: Checkpoint) -> None:
+        """Networks and numbers of a checkpoint; what the guard has counted stays."""
         state = found.state
         self.updater.load_state_dict(state["engine"], found.average, found.discriminators)
-        self.step, self.quantizer_started = state["step"], state["quantizer_started"]
-        self.validated, self.best, self.best_step = (
-            state[name] for name in ("validated", "best", "best_step")
-        )
+        self.state.load_state_dict(state)
         if state["run"]["best"] != self.config.best:  # the number is of another measure
-            self.best = None
-        self.guard.in_a_row, self.guard.returns = state["guard"]
-        self.updater.distribute(self.step)
+            self.state.best = None
+        self.updater.distribute(self.state.step)
 
     def _resume(self) -> None:
         found = checkpoint.latest_checkpoint(self.experiment)
         self.accelerator.wait_for_everyone()  # all have looked before one writes
         if found is None:
-            self.updater.distribute(self.step)
+            self.updater.distribute(self.state.step)
             self._save()  # what there is to go back to, and a disk that can be written to
             return
         changes = refuse_changes(found.state["run"], self.description, self.allow_changes)
         if changes:
             log.warning("going on with OTHER OPTIONS OR DATA than before: %s", changes)
         self._load(found)
+        self.guard.load_state_dict(found.state["guard"])
         log.info("going on from %s", found.folder)
 
-    def _report(self, progress: "tqdm[Any]") -> None:
-        values, seconds = self.window.means(), self.window.seconds
-        rows = self.window.steps * self.config.batch_size * self.processes
-        values["audio_seconds_per_second"] = rows * self.config.crops.seconds / seconds
-        values["learning_rate"] = self.networks.optimizers["codec"].param_groups[0]["lr"]
-        values["skipped"] = self.window.skipped
-        usage = self.window.usage(lambda counts: self.accelerator.reduce(counts, "sum"))
+    def _report(self) -> None:
+        rate = self.networks.optimizers["codec"].param_groups[0]["lr"]
+        usage = self.reporter.report(
+            self.state.step, rate, lambda counts: self.accelerator.reduce(counts, "sum")
+        )
         if usage is not None:
-            values |= {f"codebook/{k}": v for k, v in usage.summary_scalars().items()}
             alarms = self.guard.collapse(usage.per_codebook(), int(usage.counts[0].sum()))
             for alarm in alarms if self.is_main else []:
-                log.warning("step %d: %s", self.step, alarm)
-        if self.is_main:
-            self.run_log.write(self.step, values)
-            left = (self.config.steps - self.step) * seconds / self.window.steps
-            self._show(progress, values, timedelta(seconds=round(left)))
-        self.window.clear()
-
-    def _show(self, progress: "tqdm[Any]", values: dict[str, float], left: timedelta) -> None:
-        mel, speed = values.get("mel", math.nan), values["audio_seconds_per_second"]
-        if progress.disable:  # no terminal
-            log.info(
-                "step %d of %d: mel %.3f, %.1f s of audio a second, %s left",
-                self.step,
-                self.config.steps,
-                mel,
-                speed,
-                left,
-            )
-        else:
-            progress.set_postfix_str(f"mel {mel:.3f}, {speed:.1f} s audio/s, {left} left")
-
-    def _report_validation(self, scores: list[Score], means: dict[str, float]) -> None:
-        self.run_log.write(self.step, {f"valid/{name}": value for name, value in means.items()})
-        text = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
-        best = "; best so far, saved as model" if self.best_step == self.step else ""
-        log.info("step %d: %s%s", self.step, text, best)
-        if not self.run_log.board:
-            return
-        for score in sorted(scores, key=lambda score: score.index):
-            for name, sound in score.sounds.items():
-                if name == "decoded" or not self.validated:  # the reference once
-                    title = f"valid_{score.index + 1}/{name}"
-                    self.run_log.write_sound(self.step, title, sound, self.validator.sample_rate)
-        by_stage = zip(*(score.counts for score in scores), strict=True)
-        totals = [torch.stack(stage).sum(0) for stage in by_stage]
-        self.run_log.write_usage(self.step, totals)
-
-    def _progress(self) -> "tqdm[Any]":
-        return tqdm(
-            total=self.config.steps,
-            initial=self.step,
-            unit="step",
-            bar_format="{desc}{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {postfix}",
-            disable=None if self.is_main else True,
-        )
+                log.warning("step %d: %s", self.state.step, alarm)

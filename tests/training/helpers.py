@@ -98,7 +98,7 @@ def signal_after(trainer: Trainer, step: int, number: int) -> None:
     inner = trainer.updater.update
 
     def with_signal(*arguments: object) -> object:
-        if trainer.step == step:
+        if trainer.state.step == step:
             os.kill(os.getpid(), number)
         return inner(*arguments)
 

@@ -11,16 +11,16 @@ from tests.training.helpers import tiny_config
 logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="%(message)s")
 rows = read_data_dir(sys.argv[1])
 trainer = Trainer(tiny_config(steps=10), Path(sys.argv[2]), rows, rows[:2], cpu=True)
-inner = trainer._batches
+inner = trainer.batches
 
 
 def batches():
     for batch in inner():
-        if trainer.step in (2, 8) and trainer.rank == 1:
+        if trainer.state.step in (2, 8) and trainer.rank == 1:
             batch.waveform[1] = float("nan")
             print(f"spoiled {batch.utterance_ids[1]}", flush=True)
         yield batch
 
 
-trainer._batches = batches
+trainer.batches = batches
 trainer.run()

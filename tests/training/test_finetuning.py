@@ -26,7 +26,7 @@ def trained(whole_run):
 
 def test_a_checkpoint_starts_both_networks_without_the_phases_of_new_ones(trained, make_trainer):
     start = load_start(trained)
-    config = start_config(tiny_config(), start, {})
+    config = start_config(tiny_config(autoencoder_steps=0), start, {})
     assert Phase.at(0, config) == Phase(quantize=True, adversarial=True)
     options = to_dict(config)
     trainer = make_trainer("tuned", start=start, **options)
@@ -37,7 +37,7 @@ def test_a_checkpoint_starts_both_networks_without_the_phases_of_new_ones(traine
         assert torch.equal(tensor, wanted.discriminators[name]), name
     before = trainer.networks.codec.quantizer.state_dict()
     before = {name: tensor.clone() for name, tensor in before.items()}
-    trainer._one_step(next(trainer._batches()))
+    trainer.train_step(next(trainer.batches()))
     change = max(float((t - before[n]).abs().max()) for n, t in
                  trainer.networks.codec.quantizer.state_dict().items())  # fmt: skip
     assert 0 < change < 0.01  # trained on, not started anew
@@ -45,7 +45,7 @@ def test_a_checkpoint_starts_both_networks_without_the_phases_of_new_ones(traine
 
 def test_a_model_folder_starts_the_codec_alone(whole_run):
     start = load_start(whole_run / "model")
-    config = start_config(tiny_config(), start, {})
+    config = start_config(tiny_config(autoencoder_steps=0), start, {})
     assert start.discriminators is None
     assert Phase.at(0, config) == Phase(quantize=True, adversarial=False)
 

@@ -15,15 +15,15 @@ from tests.training.helpers import assert_same, log_lines, weights
 
 def spoil(trainer: Trainer, steps: range, row: int = 1) -> None:
     """Put a NaN into one crop of each of `steps`."""
-    inner = trainer._batches
+    inner = trainer.batches
 
     def batches():
-        for step, batch in enumerate(inner(), start=trainer.step):
+        for step, batch in enumerate(inner(), start=trainer.state.step):
             if step in steps:
                 batch.waveform[row, 0, 7] = float("nan")
             yield batch
 
-    trainer._batches = batches
+    trainer.batches = batches
 
 
 def test_a_bad_crop_skips_the_step_of_both_networks_and_is_named(make_trainer, caplog):
@@ -36,13 +36,13 @@ def test_a_bad_crop_skips_the_step_of_both_networks_and_is_named(make_trainer, c
         nonlocal before
         before = {name: tensor.clone() for name, tensor in weights(trainer).items()}
         done = inner(*arguments)
-        if trainer.step == 7:
+        if trainer.state.step == 7:
             assert_same(weights(trainer), before)
             assert done.bad == "mel" and done.rows == (1,)
         return done
 
     trainer.updater.update = step
-    names = [batch.utterance_ids for _, batch in zip(range(8), trainer._batches(), strict=False)][7]
+    names = [batch.utterance_ids for _, batch in zip(range(8), trainer.batches(), strict=False)][7]
     trainer.run()
     assert f"step 8 skipped: mel is not finite; utterances {names[1]}" in caplog.text
     assert [line["skipped"] for line in log_lines(trainer.experiment) if "skipped" in line] == [
@@ -54,12 +54,12 @@ def test_a_gradient_that_is_not_finite_names_the_weight(make_trainer):
     trainer = make_trainer()
     parameter = trainer.networks.codec.decoder.head.basis
     parameter.register_hook(lambda gradient: gradient * float("inf"))
-    batch = next(trainer._batches())
-    trainer._one_step(batch)
+    batch = next(trainer.batches())
+    trainer.train_step(batch)
     assert trainer.guard.in_a_row == 1
-    trainer.step = 6
+    trainer.state.step = 6
     before = {name: tensor.clone() for name, tensor in weights(trainer).items()}
-    phase = Phase.at(trainer.step, trainer.config)
+    phase = Phase.at(trainer.state.step, trainer.config)
     done = trainer.updater.update(TrainingBatch(batch.waveform, torch.tensor([2, 2])), phase)
     assert done.bad == "gradient of codec.decoder.head.basis" and done.rows == (0, 1)
     assert_same(weights(trainer), before)
@@ -68,16 +68,16 @@ def test_a_gradient_that_is_not_finite_names_the_weight(make_trainer):
 def test_many_bad_steps_in_a_row_go_back_at_half_the_rate(make_trainer, caplog):
     trainer = make_trainer(guard={"patience": 3})
     spoiled = iter([True])  # only the first time
-    spoil_later = trainer._batches
+    spoil_later = trainer.batches
 
     def batches():
         bad = next(spoiled, False)
         for batch in spoil_later():
-            if bad and trainer.step in range(6, 10):
+            if bad and trainer.state.step in range(6, 10):
                 batch.waveform[:] = float("nan")
             yield batch
 
-    trainer._batches = batches
+    trainer.batches = batches
     trainer.run()
     assert "3 steps in a row were not finite; back to step 5, learning rates x 0.5" in caplog.text
     rates = {

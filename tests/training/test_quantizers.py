@@ -28,7 +28,7 @@ def codec(kind: str) -> dict[str, object]:
 def test_a_stopped_run_goes_on_as_if_it_had_not(make_trainer, kind):
     whole = make_trainer("whole", codec=codec(kind))
     whole.run()
-    assert whole.step == 12
+    assert whole.state.step == 12
     assert all(
         torch.isfinite(torch.tensor(line["mel"])) for line in log_lines(whole.experiment)[:-1]
     )

@@ -61,7 +61,7 @@ def test_a_signal_to_the_whole_group_which_ends_the_workers_saves_too(make_train
         inner = trainer.updater.update
 
         def with_signal(*arguments: object) -> object:
-            if trainer.step == 6:
+            if trainer.state.step == 6:
                 os.killpg(0, signal.SIGTERM)
             return inner(*arguments)
 

@@ -75,7 +75,7 @@ def test_a_journal_forgets_what_will_come_again_and_half_a_line(tmp_path):
 
 def test_a_spectrogram_of_a_tone_is_brightest_at_its_frequency():
     time = np.arange(24_000) / 24_000
-    image = spectrogram_image(np.sin(2 * np.pi * 6000 * time).astype(np.float32))
+    image = spectrogram_image(np.sin(2 * np.pi * 6000 * time).astype(np.float32), 24_000)
     assert image.shape[:2] == (1, 257) and image.min() >= 0 and image.max() == 1
     assert image[0, :, 90].argmax() == 128  # half of Nyquist is half of the height
 

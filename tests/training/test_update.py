@@ -150,7 +150,7 @@ def test_the_balancer_gives_each_term_its_share_whatever_its_scale():
 
 def test_the_loss_falls_and_every_network_moves(make_trainer):
     trainer = make_trainer(steps=60, autoencoder_steps=20, adversarial_start=50)
-    waveform = next(trainer._batches()).waveform
+    waveform = next(trainer.batches()).waveform
     codec, mel = trainer.networks.codec, trainer.updater.backward_pass.reconstruction["mel"]
 
     def distance() -> float:

@@ -7,7 +7,7 @@ before it. Header and blocks have checksums of their own. No allocation is sized
 import struct
 import zlib
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -30,6 +30,26 @@ _CRC = struct.Struct("<I")
 _DIGEST_BYTES = 8
 _BIT_PACKED, _ENTROPY_CODED = 0, 1
 _DAMAGED = "damaged: the checksum of {} does not fit its contents"
+
+
+class _Fixed(NamedTuple):
+    """The fields of a header that every file has, in their order; see `_FIELDS`."""
+
+    coding: int
+    keeps_channels: int
+    source_channels: int
+    sample_rate: int
+    hop_length: int
+    source_sample_rate: int
+    source_num_samples: int
+    block_frames: int
+    name_bytes: int
+    hash_bytes: int
+    stages: int
+
+    @property
+    def channels(self) -> int | None:
+        return self.source_channels if self.keeps_channels else None
 
 
 @dataclass(frozen=True)
@@ -95,20 +115,20 @@ def _block_crc(index: int, payload: bytes) -> int:
 def _header(layout: Layout) -> bytes:
     metadata = layout.metadata
     model, model_hash = metadata.model.encode(), metadata.model_hash.encode()
-    fields = _FIELDS.pack(
-        _BIT_PACKED if layout.digest is None else _ENTROPY_CODED,
-        layout.channels is not None,
-        metadata.source_channels,
-        metadata.sample_rate,
-        metadata.hop_length,
-        metadata.source_sample_rate,
-        metadata.source_num_samples,
-        layout.block_frames,
-        len(model),
-        len(model_hash),
-        len(metadata.codebook_sizes),
+    fixed = _Fixed(
+        coding=_BIT_PACKED if layout.digest is None else _ENTROPY_CODED,
+        keeps_channels=layout.channels is not None,
+        source_channels=metadata.source_channels,
+        sample_rate=metadata.sample_rate,
+        hop_length=metadata.hop_length,
+        source_sample_rate=metadata.source_sample_rate,
+        source_num_samples=metadata.source_num_samples,
+        block_frames=layout.block_frames,
+        name_bytes=len(model),
+        hash_bytes=len(model_hash),
+        stages=len(metadata.codebook_sizes),
     )
-    fields += model + model_hash
+    fields = _FIELDS.pack(*fixed) + model + model_hash
     fields += b"".join(struct.pack("<I", size - 1) for size in metadata.codebook_sizes)
     fields += layout.digest or b""
     fields += struct.pack(f"<{len(layout.block_bytes)}I", *layout.block_bytes)
@@ -245,41 +265,46 @@ def read_layout(start: bytes, file: BinaryIO) -> tuple[Layout, int]:
 
 def _parse(fields: bytes) -> Layout:
     try:
-        coding, kept, channels, *numbers, stages = _FIELDS.unpack_from(fields)
-        sample_rate, hop_length, source_rate, source_samples, block_frames, *lengths = numbers
-        model = fields[_FIELDS.size :][: lengths[0]]
-        model_hash = fields[_FIELDS.size + len(model) :][: lengths[1]]
-        end = _FIELDS.size + sum(lengths)
-        sizes = struct.unpack_from(f"<{stages}I", fields, end)
-        known = coding in (_BIT_PACKED, _ENTROPY_CODED)
-        if not known or kept > 1 or not sample_rate or not source_rate:
-            raise CodeFileError("its header has values that no version 1 file has")
-        metadata = CodesMetadata(
-            model=model.decode(),
-            model_hash=model_hash.decode(),
-            sample_rate=sample_rate,
-            hop_length=hop_length,
-            codebook_sizes=tuple(size + 1 for size in sizes),
-            num_samples=resampled_length(source_samples, source_rate, sample_rate),
-            source_sample_rate=source_rate,
-            source_num_samples=source_samples,
-            source_channels=channels,
-        )
+        fixed = _Fixed._make(_FIELDS.unpack_from(fields))
+        metadata = _metadata(fixed, fields)
     except (struct.error, UnicodeDecodeError):
         raise CodeFileError("damaged: its header is too short for what it says") from None
-    if not 1 <= block_frames * (channels if kept else 1) * stages <= _MAX_BLOCK_CODES:
-        raise CodeFileError(f"blocks of {block_frames} frames are too large")
-    num_blocks = -(-metadata.num_frames // block_frames)
-    end += 4 * stages
-    digest = fields[end : end + _DIGEST_BYTES] if coding == _ENTROPY_CODED else None
-    index = fields[end + len(digest or b"") :]
+    if not 1 <= fixed.block_frames * (fixed.channels or 1) * fixed.stages <= _MAX_BLOCK_CODES:
+        raise CodeFileError(f"blocks of {fixed.block_frames} frames are too large")
+    rest = fields[_FIELDS.size + fixed.name_bytes + fixed.hash_bytes + 4 * fixed.stages :]
+    digest = rest[:_DIGEST_BYTES] if fixed.coding == _ENTROPY_CODED else None
+    index = rest[len(digest or b"") :]
+    num_blocks = -(-metadata.num_frames // fixed.block_frames)
     if len(index) != 4 * num_blocks:
-        raise CodeFileError(f"its index is no list of {num_blocks} blocks")
+        raise CodeFileError(f"damaged: its index does not list {num_blocks} blocks")
     block_bytes = struct.unpack(f"<{num_blocks}I", index)
-    layout = Layout(metadata, channels if kept else None, block_frames, block_bytes, digest)
+    layout = Layout(metadata, fixed.channels, fixed.block_frames, block_bytes, digest)
     for block, size in enumerate(block_bytes if digest is None else ()):
         if size != packed_size(
             layout.frames_of(block), layout.channels or 1, metadata.codebook_sizes
         ):
             raise CodeFileError(f"block {block} has {size} bytes; its frames need another number")
     return layout
+
+
+def _metadata(fixed: _Fixed, fields: bytes) -> CodesMetadata:
+    """Raises struct.error or UnicodeDecodeError for fields that are not what `fixed` announces."""
+    known = fixed.coding in (_BIT_PACKED, _ENTROPY_CODED) and fixed.keeps_channels <= 1
+    if not (known and fixed.sample_rate and fixed.source_sample_rate):
+        raise CodeFileError("its header has values that no version 1 file has")
+    name_end = _FIELDS.size + fixed.name_bytes
+    hash_end = name_end + fixed.hash_bytes
+    sizes = struct.unpack_from(f"<{fixed.stages}I", fields, hash_end)
+    return CodesMetadata(
+        model=fields[_FIELDS.size : name_end].decode(),
+        model_hash=fields[name_end:hash_end].decode(),
+        sample_rate=fixed.sample_rate,
+        hop_length=fixed.hop_length,
+        codebook_sizes=tuple(size + 1 for size in sizes),
+        num_samples=resampled_length(
+            fixed.source_num_samples, fixed.source_sample_rate, fixed.sample_rate
+        ),
+        source_sample_rate=fixed.source_sample_rate,
+        source_num_samples=fixed.source_num_samples,
+        source_channels=fixed.source_channels,
+    )

@@ -112,11 +112,11 @@ def with_fields(change: bytes, at: int) -> bytes:
         (16, b"\x02", "no version 1 file"),
         (20, struct.pack("<I", 0), "no version 1 file"),
         (32, struct.pack("<Q", 1 << 62), "num_samples"),
-        (32, struct.pack("<Q", 1 << 40), "no list of"),
+        (32, struct.pack("<Q", 1 << 40), "does not list"),
         (40, struct.pack("<I", 1 << 30), "too large"),
         (40, struct.pack("<I", 0), "too large"),
         (44, b"\xff\xff", "too short|JSON|must be"),
-        (48, b"\xff", "no list of|too short"),
+        (48, b"\xff", "does not list|too short"),
     ],
 )
 def test_headers_that_cannot_be_are_refused_though_the_checksum_fits(at, change, reason):

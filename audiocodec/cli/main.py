@@ -1,8 +1,11 @@
 """`codec COMMAND ...`: parse, call, print. Commands live one a file and are imported when used."""
 
 import argparse
+import contextlib
 import importlib
+import io
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -106,6 +109,14 @@ def _module(command: str) -> str:
     return f"audiocodec.cli.{command.replace(' ', '_').replace('-', '_')}"
 
 
+def _drop_output() -> None:
+    """Let what stdout could not take, since it is full, not be tried again at the exit."""
+    with contextlib.suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (0 done, 1 error, 2 usage, 3 some items failed)."""
     if logging.lastResort is not None:  # writes what no command has sent elsewhere
@@ -113,14 +124,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     words = [word for word in arguments if not word.startswith("-")]
     command = " ".join(words[: 2 if words[:1] and words[0] in GROUPS else 1])
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be text
     args = build_parser(command).parse_args(arguments)
     try:
         importlib.import_module(_module(command)).run(args)
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.flush()  # here, where a full disk is an error in one line
     except CodecError as error:
         print(f"codec: error: {error}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:  # `codec info ... | head`
         sys.stderr.close()
+        return 1
+    except OSError as error:  # a full disk, a name that is too long, ... met outside of files.py
+        _drop_output()
+        where = (
+            f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        )
+        print(f"codec: error: {where}{error.strerror or error}", file=sys.stderr)
+        return 1
+    except MemoryError:
+        print("codec: error: out of memory; give less at once, or more of it", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("codec: interrupted", file=sys.stderr)

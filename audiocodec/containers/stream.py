@@ -135,7 +135,10 @@ def read_packets(file: BinaryIO, header: StreamHeader) -> Iterator[tuple[np.ndar
             raise CodeFileError(f"damaged: the checksum of packet {index} does not fit")
         if num_samples == 0:
             return
-        yield unpack(payload, frames, 1, sizes), num_samples
+        codes = unpack(payload, frames, 1, sizes)
+        if (codes >= np.array(sizes).reshape(-1, 1)).any():  # sizes need not be powers of 2
+            raise CodeFileError(f"hostile: packet {index} has codes outside its own codebooks")
+        yield codes, num_samples
         index += 1
 
 

@@ -27,11 +27,13 @@ from audiocodec.models.inputs import (
     row_lengths,
     silence_after,
     waveform_batch,
+    whole_rate,
 )
 from audiocodec.modules import DECODERS, ENCODERS
 from audiocodec.modules.streaming import StreamState
 from audiocodec.quantization import QUANTIZERS
 from audiocodec.quantization.base import Quantized, Quantizer
+from audiocodec.quantization.cache import WeightCache
 
 BLOCK_FRAMES = 1280  # frames of a whole batch that run at once: bounds the working memory
 
@@ -67,7 +69,7 @@ class Codec(nn.Module):
         self.encoder: Any = ENCODERS.build(config.encoder, config.latent_dim)
         self.quantizer: Quantizer = QUANTIZERS.build(config.quantizer, config.latent_dim)
         self.decoder: Any = DECODERS.build(config.decoder, config.latent_dim, self.hop_length)
-        self._exact: tuple[object, Any, Any] | None = None
+        self._exact: WeightCache[tuple[Any, Any]] = WeightCache()
 
     @property
     def frame_rate(self) -> float:
@@ -140,7 +142,7 @@ class Codec(nn.Module):
     @torch.inference_mode()
     def encode(
         self,
-        waveform: Tensor | np.ndarray,
+        waveform: Tensor | np.ndarray | str | Path,
         sample_rate: int | None = None,
         *,
         num_samples: Tensor | None = None,
@@ -149,8 +151,10 @@ class Codec(nn.Module):
         """Codes of a waveform.
 
         Args:
-            waveform: (time,), (batch, time) or (batch, 1, time), float, nominally -1..1.
-            sample_rate: of the waveform in Hz; resampled if it is not the codec's.
+            waveform: (time,), (batch, time) or (batch, 1, time): float, nominally -1..1, or PCM as
+                int16, int32 or uint8; or the path of an audio file, whose channels are averaged.
+            sample_rate: of the waveform in Hz, a file's is its own; resampled if it is not the
+                codec's.
             num_samples: (batch,) lengths of the rows when shorter ones are padded; what lies
                 beyond is ignored. At the waveform's own rate.
             num_quantizers: stages to use, default all.
@@ -160,10 +164,18 @@ class Codec(nn.Module):
             frames = ceil(time / hop_length).
 
         Raises:
-            AudioError: an empty or non-finite waveform, or a shape or length other than these.
+            AudioError: an empty or non-finite waveform, a file that cannot be read, or a type,
+                shape, length or rate other than these.
         """
         stages = self.resolve_num_quantizers(num_quantizers)
-        batch, single = waveform_batch(waveform)
+        if isinstance(waveform, str | Path):
+            if sample_rate is not None or num_samples is not None:
+                raise AudioError(f"{waveform}: a file has its own rate and length; give neither")
+            return self.encode(
+                audio.read_waveform(waveform, self.sample_rate)[0], num_quantizers=num_quantizers
+            )
+        sample_rate = None if sample_rate is None else whole_rate(sample_rate)
+        batch, single = waveform_batch(waveform, rows=num_samples is not None)
         batch = batch.to(self.device)
         if num_samples is not None:
             num_samples = row_lengths(num_samples, batch, batch.shape[-1], AudioError)
@@ -221,10 +233,12 @@ class Codec(nn.Module):
         waveform = silence_after(waveform, lengths)
         return waveform[0, 0] if single else waveform
 
-    def reconstruct(self, waveform: Tensor, num_quantizers: int | None = None) -> Tensor:
+    def reconstruct(
+        self, waveform: Tensor | np.ndarray, num_quantizers: int | None = None
+    ) -> Tensor:
         """`decode(encode(waveform))` of the waveform's exact length and shape."""
         codes = self.encode(waveform, num_quantizers=num_quantizers)
-        return self.decode(codes, num_samples=waveform.shape[-1]).view(waveform.shape)
+        return self.decode(codes, num_samples=waveform.shape[-1]).view(tuple(waveform.shape))
 
     def resolve_num_quantizers(self, num_quantizers: int | None) -> int:
         """`num_quantizers`, or all if it is None.
@@ -255,13 +269,13 @@ class Codec(nn.Module):
     def exact_encoder(self) -> tuple[Any, Any]:
         """Encoder and quantizer in the encoding precision, rebuilt when a weight has changed."""
         tensors = [*self.encoder.state_dict().values(), *self.quantizer.state_dict().values()]
-        version = tuple((tensor.data_ptr(), tensor._version) for tensor in tensors)
-        if self._exact is None or self._exact[0] != version:
-            dtype = encoding_dtype(self.device)
-            encoder = copy.deepcopy(self.encoder).to(dtype).eval()
-            quantizer = copy.deepcopy(self.quantizer).to(dtype).eval()
-            self._exact = (version, encoder, quantizer)
-        return self._exact[1], self._exact[2]
+
+        def make() -> tuple[Any, Any]:
+            parts = copy.deepcopy(self.encoder), copy.deepcopy(self.quantizer)
+            encoder, quantizer = (part.to(encoding_dtype(self.device)).eval() for part in parts)
+            return encoder, quantizer
+
+        return self._exact.get(tensors, make)
 
 
 def _whole_rows(step: Callable[[Tensor], Tensor], x: Tensor, lengths: Tensor | None) -> Tensor:

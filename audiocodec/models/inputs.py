@@ -1,5 +1,8 @@
 """What callers give a codec, checked and made a batch: waveforms, codes and their lengths."""
 
+import operator
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -7,29 +10,94 @@ from torch.nn import functional as F
 
 from audiocodec.errors import AudioError, CodecError, CodeFileError
 
+_MOST_CHANNELS = 32
+_PCM = {  # where silence is, and full scale
+    torch.int16: (0, 1 << 15),
+    torch.int32: (0, 1 << 31),
+    torch.uint8: (1 << 7, 1 << 7),
+}
 
-def waveform_batch(waveform: Tensor | np.ndarray) -> tuple[Tensor, bool]:
+
+def waveform_batch(waveform: Tensor | np.ndarray, rows: bool = False) -> tuple[Tensor, bool]:
     """(batch, 1, time) from (time,), (batch, time) or (batch, 1, time); true if it was (time,).
 
+    Floats of any precision, at least float32 in the result, or integers of PCM: 16 or 32 bits, or
+    8 bits without a sign. Views of any order are taken.
+
+    Args:
+        rows: whether the caller says that the first axis is a batch, so that it may be the longer.
+
     Raises:
-        AudioError: empty, not finite, not floating point, or a shape other than these.
+        AudioError: empty, not finite, another type, a shape other than these, or one that is
+            rather (time, channels).
     """
-    tensor = torch.as_tensor(waveform)
+    tensor = _samples(waveform)
     single = tensor.dim() == 1
+    shape = tuple(tensor.shape)
     if tensor.dim() == 2:
+        if not rows and shape[1] < shape[0] and 0 < shape[1] <= _MOST_CHANNELS:
+            raise AudioError(
+                f"waveform is {shape}, which looks like (time, channels); give one channel "
+                "(time,), or a batch as (batch, 1, time)"
+            )
         tensor = tensor.unsqueeze(1)
     elif single:
         tensor = tensor[None, None]
-    if tensor.dim() != 3 or tensor.shape[1] != 1 or not tensor.is_floating_point():
+    if tensor.dim() != 3 or tensor.shape[1] != 1:
         raise AudioError(
-            f"waveform is {tuple(tensor.shape)} {tensor.dtype}; give floats of shape (time,), "
-            "(batch, time) or (batch, 1, time)"
+            f"waveform is {shape} {tensor.dtype}; give shape (time,), (batch, time) or "
+            "(batch, 1, time)"
         )
     if tensor.numel() == 0:
         raise AudioError("waveform is empty; there is nothing to encode")
     if not torch.isfinite(tensor).all():
         raise AudioError("waveform has NaN or infinite samples")
     return tensor, single
+
+
+def _samples(waveform: Tensor | np.ndarray) -> Tensor:
+    """Floats of at least 32 bits, -1..1, in a tensor of their own order."""
+    tensor = waveform if isinstance(waveform, Tensor) else _tensor(waveform)
+    if tensor.dtype in _PCM:
+        middle, full_scale = _PCM[tensor.dtype]
+        return ((tensor.double() - middle) / full_scale).float()
+    if not tensor.is_floating_point():
+        raise AudioError(
+            f"waveform is of type {tensor.dtype}; give floats, or PCM as int16, int32 or uint8"
+        )
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def _tensor(waveform: Any) -> Tensor:
+    try:
+        array = np.asarray(waveform)
+        if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
+            raise TypeError(f"an array of type {array.dtype}")
+        native = array.astype(array.dtype.newbyteorder("="), copy=False)
+        if native.dtype.kind == "u" and native.dtype.itemsize > 1:
+            raise TypeError(f"an array of type {array.dtype}")
+        # Torch takes no negative strides, and warns of memory that it must not write.
+        return torch.from_numpy(np.require(native, requirements=["C", "W"]))
+    except (TypeError, ValueError) as error:
+        raise AudioError(
+            f"waveform is no array of samples ({error}); give floats, or PCM as int16, int32 or "
+            "uint8"
+        ) from None
+
+
+def whole_rate(sample_rate: object) -> int:
+    """A sample rate in Hz.
+
+    Raises:
+        AudioError: no whole number, or not the rate of a sound.
+    """
+    try:
+        rate = operator.index(sample_rate)  # type: ignore[arg-type]
+    except TypeError:
+        rate = 0
+    if isinstance(sample_rate, bool) or not 1 <= rate <= 1_000_000:
+        raise AudioError(f"sample_rate is {sample_rate!r}; give a whole number of Hz, e.g. 16000")
+    return rate
 
 
 def code_batch(
@@ -40,9 +108,13 @@ def code_batch(
     Raises:
         CodeFileError: not integers, outside the codebooks, or a shape other than these.
     """
-    if isinstance(codes, np.ndarray) and codes.dtype.kind in "ui":
-        codes = codes.astype(np.int64)  # torch knows little of unsigned types
-    tensor = torch.as_tensor(codes)
+    if isinstance(codes, Tensor):
+        tensor = codes
+    else:
+        array = np.asarray(codes)
+        if array.dtype.kind not in "ui":
+            raise CodeFileError(f"codes are of type {array.dtype}; give integers")
+        tensor = torch.from_numpy(array.astype(np.int64))  # torch knows little of unsigned types
     single = tensor.dim() == 2
     batch = tensor.unsqueeze(0) if single else tensor
     fits = batch.dim() == 3 and 1 <= batch.shape[1] <= len(codebook_sizes) and batch.numel() > 0

@@ -6,6 +6,7 @@ of a model do not hold Python's lock.
 
 import contextlib
 import json
+import os
 import signal
 import threading
 from collections import deque
@@ -57,7 +58,9 @@ def run(
         CodecError: the only file failed.
         PartialFailure: some of several failed; each has been reported on stderr.
     """
-    todo = [item for item in plan.items if not (options.skip_existing and item.target.exists())]
+    todo = [
+        item for item in plan.items if not (options.skip_existing and os.path.lexists(item.target))
+    ]
     with stoppable():
         if plan.single:
             outcomes: Outcomes = {}
@@ -223,7 +226,7 @@ def _compute(
 def _write_list(plan: Plan) -> None:
     """The `*.scp` list of the outputs that exist."""
     assert plan.list_path is not None
-    lines = [f"{item.name} {item.target}\n" for item in plan.items if item.target.is_file()]
+    lines = [f"{item.name} {item.target}\n" for item in plan.items if os.path.isfile(item.target)]
     with atomic_path(plan.list_path) as temporary:
         temporary.write_text("".join(lines), encoding="utf-8")
 
@@ -235,7 +238,7 @@ def write_manifest(path: Path | None, items: Iterable[Item], outcomes: Outcomes)
     lines = []
     for item in items:
         names = {"id": item.name, "source": str(item.source), "output": str(item.target)}
-        there = "there" if item.target.is_file() else "missing"
+        there = "there" if os.path.isfile(item.target) else "missing"
         lines.append(names | outcomes.get(item, {"status": there}))
     with atomic_path(path) as temporary:
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)

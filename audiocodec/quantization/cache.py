@@ -1,38 +1,51 @@
-"""What a quantizer in use searches, kept until a weight that it was made from changes."""
+"""What is made from weights and kept until one of them changes: the rule of all such caches."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+import torch
 from torch import Tensor
 
-from audiocodec.quantization.search import Codebook
+Made = TypeVar("Made")
+_INTEGERS = {
+    1: torch.int8,
+    2: torch.int16,
+    4: torch.int32,
+    8: torch.int32,
+}  # sums of 64 bits would wrap
 
-SUMMED = 2**20  # numbers of a tensor whose sum tells a change
 
-
-class CodebookCache:
-    """A codebook and the state of what it was made from; a copy of a module starts without."""
+class WeightCache(Generic[Made]):
+    """What was made, and the state of the weights it was made from; a copy starts without."""
 
     def __init__(self) -> None:
-        self._made: tuple[object, Codebook] | None = None
+        self._made: tuple[object, Made] | None = None
 
-    def __deepcopy__(self, _memo: dict[int, Any]) -> "CodebookCache":
-        return CodebookCache()
+    def __deepcopy__(self, _memo: dict[int, Any]) -> "WeightCache[Made]":
+        return WeightCache()
 
-    def get(self, tensors: Iterable[Tensor], make: Callable[[], Codebook]) -> Codebook:
-        """The codebook that `make` makes of `tensors`, which are all that it depends on."""
-        versions = tuple(map(_state, tensors))
-        if self._made is None or self._made[0] != versions:
-            self._made = versions, make()
+    def get(self, tensors: Iterable[Tensor], make: Callable[[], Made]) -> Made:
+        """What `make` makes of `tensors`, which are all that it depends on."""
+        state = tuple(map(_state, tensors))
+        if self._made is None or self._made[0] != state:
+            self._made = state, make()
         return self._made[1]
 
 
-def _state(tensor: Tensor) -> tuple[int, int, float]:
-    """What changes when a tensor does: its place, how often it was changed in place, its sum.
+def _state(tensor: Tensor) -> tuple[int, int, int, int]:
+    """What changes when a tensor does: its place, how often it was changed in place, its contents.
 
     Torch does not count changes through `.data`, as averages of weights are often written, and
-    none of tensors of inference mode. Of whole codebooks the sum would take too long.
+    none of tensors of inference mode. The sums are of the bits, exact, weighted by row and column,
+    so that rows which change places are seen, too.
     """
     version = -1 if tensor.is_inference() else tensor._version
-    total = float(tensor.detach().sum()) if tensor.numel() <= SUMMED else 0.0
-    return tensor.data_ptr(), version, total
+    values = tensor.detach()
+    bits = values.reshape(-1).view(_INTEGERS[values.element_size()])
+    table = bits.view(values.shape[0] if values.dim() > 1 and values.shape[0] else 1, -1)
+    sums = [_weighted(table.sum(axis, dtype=torch.int64)) for axis in (0, 1)]
+    return tensor.data_ptr(), version, sums[0], sums[1]
+
+
+def _weighted(sums: Tensor) -> int:
+    return int((sums * torch.arange(1, len(sums) + 1, device=sums.device)).sum())

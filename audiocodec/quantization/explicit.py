@@ -19,7 +19,7 @@ from audiocodec.quantization.base import (
     from_frames,
     to_frames,
 )
-from audiocodec.quantization.cache import CodebookCache
+from audiocodec.quantization.cache import WeightCache
 from audiocodec.quantization.clustering import Start, starting_rows
 from audiocodec.quantization.codebook import by_parts, explicit_codebook
 from audiocodec.quantization.frozen import seeded_basis
@@ -62,7 +62,7 @@ class CodebookQuantizer(Quantizer):
         super().__init__()
         self.config, self.latent_dim = config, latent_dim
         self.codebook_sizes = (config.codebook_size,)
-        self._cache = CodebookCache()
+        self._cache: WeightCache[Codebook] = WeightCache()
         self._seen: list[tuple[Tensor, Tensor]] = []
 
     def inward(self, frames: Tensor) -> Tensor:

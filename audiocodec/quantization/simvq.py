@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from audiocodec.errors import ConfigError, ModelError
 from audiocodec.processes import mean_over_processes
 from audiocodec.quantization.base import Quantized, Quantizer
-from audiocodec.quantization.cache import CodebookCache
+from audiocodec.quantization.cache import WeightCache
 from audiocodec.quantization.codebook import by_parts, explicit_codebook, mapped_codebook
 from audiocodec.quantization.fitting import fit_map
 from audiocodec.quantization.frozen import FrozenBasis, given_basis, seeded_basis
@@ -105,7 +105,7 @@ class SimVQ(Quantizer):
             self.hidden = nn.Linear(latent_dim, latent_dim)
             self.output = nn.Linear(latent_dim, latent_dim, bias=False)
             nn.init.zeros_(self.output.weight)
-        self._cache = CodebookCache()
+        self._cache: WeightCache[Codebook] = WeightCache()
 
     @property
     def basis(self) -> Tensor:
@@ -212,19 +212,21 @@ class SimVQ(Quantizer):
         """What `encode` searches; kept while not training, until a weight changes."""
         if self.training:
             return self._make_codebook()
-        return self._cache.get([*self.parameters(), self.basis], self._make_codebook)
+        stored = [self.basis] if self.config.basis == "stored" else []  # a seed's never changes
+        return self._cache.get([*self.parameters(), *stored], self._make_codebook)
 
     def _make_codebook(self) -> Codebook:
         exact = not self.training
         if self._is_mapped:
-            radius = None if self._frozen is None else self._frozen.radius
+            known = self._frozen is not None and self.config.basis == "frozen"
+            radius = self._frozen.radius if known and self._frozen else None
             return mapped_codebook(self.basis.detach(), self.projection.weight, radius, exact)
         centre = self._centre()
         return explicit_codebook(by_parts(lambda r: (self._map(r) - centre).float(), self.basis))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "SimVQ":
         super()._apply(fn, recurse)
-        self._cache = CodebookCache()
+        self._cache = WeightCache()
         if self._frozen is not None:
             # The device that `fn` moves to; the precision of the basis never changes.
             self._frozen = self._frozen.to(fn(torch.empty(1, device=self._frozen.device)).device)
@@ -252,4 +254,4 @@ class SimVQ(Quantizer):
         else:
             rows = state[name].detach().to(self._frozen.device, torch.float32, copy=True)
             self._frozen = given_basis(rows, rows.device)
-            self._cache = CodebookCache()
+            self._cache = WeightCache()

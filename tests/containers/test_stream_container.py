@@ -114,8 +114,19 @@ def test_other_versions_sizes_and_files_are_refused_in_one_line() -> None:
         read_header(io.BytesIO(start + crc))
     with pytest.raises(CodeFileError, match="4294967295 bytes"):
         read_header(io.BytesIO(stream.MAGIC + stream._START.pack(1, 0xFFFFFFFF)))
-    with pytest.raises(CodeFileError, match="no stream of codes"):
+    with pytest.raises(CodeFileError, match="not a stream of codes"):
         read_header(io.BytesIO(b"RIFF1234WAVE"))
     file = io.BytesIO(b"\xff\xff\xff\xff")
     with pytest.raises(CodeFileError, match="claims"):
         next(read_packets(file, HEADER))
+
+
+def test_codes_beyond_the_codebooks_of_the_header_are_refused():
+    header = StreamHeader("m", "0" * 16, 24_000, 320, (5, 5))
+    file = io.BytesIO()
+    writer = StreamWriter(file, header)
+    writer.write(np.array([[1], [7]]), 320)  # 3 bits hold a 7, the codebook does not
+    writer.end()
+    file.seek(0)
+    with pytest.raises(CodeFileError, match="outside its own codebooks"):
+        list(read_packets(file, read_header(file)))

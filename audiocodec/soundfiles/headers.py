@@ -98,10 +98,10 @@ def _samples(view: View, block: int, start: int, length: int, order: str) -> Sur
     if length > there:
         return Survey(fault=f"truncated: {there} of {length} bytes of samples are there")
     end = start + length
-    if length == 0 and not _is_chunk(view, end, order):
+    if length == 0 and not _is_chunk(view.read(end, 8)):
         return Survey()  # never finished: all that follows is sound
     names = []
-    for name, body, size in _chunks(view, end + _padding(view, end, order), order):
+    for name, body, size in _chunks(view, end + _padding(view, end), order):
         names.append(name)
         end = body + size
     if b"data" in names:
@@ -112,23 +112,23 @@ def _samples(view: View, block: int, start: int, length: int, order: str) -> Sur
 def _chunks(view: View, start: int, order: str) -> Iterator[tuple[bytes, int, int]]:
     """Name, position and claimed length of each chunk; ends where there is none."""
     for _ in range(_MAX_CHUNKS):
-        if not _is_chunk(view, start, order):
+        header = view.read(start, 8)
+        if not _is_chunk(header):
             return
-        name, length = struct.unpack(order + "4sI", view.read(start, 8))
+        name, length = struct.unpack(order + "4sI", header)
         yield name, start + 8, length
         start += 8 + length
         if start % 2:
-            start += _padding(view, start, order)
+            start += _padding(view, start)
 
 
-def _is_chunk(view: View, start: int, order: str) -> bool:
-    name = view.read(start, 8)
-    return bool(_CHUNK.match(name)) and name[:4] not in _BEGINNINGS
+def _is_chunk(header: bytes) -> bool:
+    return bool(_CHUNK.match(header)) and header[:4] not in _BEGINNINGS
 
 
-def _padding(view: View, end: int, order: str) -> int:
+def _padding(view: View, end: int) -> int:
     """Chunks begin at even positions, but not all programs know."""
-    return end % 2 and not _is_chunk(view, end, order)
+    return end % 2 and not _is_chunk(view.read(end, 8))
 
 
 def _leftover(view: View, end: int) -> str:

@@ -59,8 +59,9 @@ class View:
 
     def read(self, start: int, count: int) -> bytes:
         """Up to `count` bytes from `start` on; fewer at the end of the file."""
-        if start + count <= len(self.head):
-            return self.head[start : start + count]
+        end = start + count
+        if end <= len(self.head):
+            return self.head[start:end]
         if start >= self.size:  # a header may claim more than the system can count
             return b""
         return os.pread(self.number, count, start)

@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # The last line of a target: how to run the command that is now installed.
 REACH = @echo "codec is $(BIN)/codec; to have it on your path: source $(BIN)/activate"
 
-.PHONY: demo test test-all smoke install style lint types docs bench dist clean help
+.PHONY: demo test test-all smoke install style lint types docs images bench dist clean help
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -53,6 +53,15 @@ dist: $(STAMP)  ## build and check the wheel and the source distribution in dist
 	rm -rf dist
 	$(BIN)/python -m build
 	$(BIN)/twine check --strict dist/*
+
+images: docs  ## make the pictures of the documentation anew (needs chromium)
+	$(BIN)/codec demo --output demo
+	cp demo/demo.png docs/images/demo.png
+	for page in index api; do \
+	  chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,900 \
+	    --disable-background-networking --user-data-dir=$$(mktemp -d) \
+	    --screenshot=docs/images/site_$$page.png site/$$page.html; \
+	done
 
 bench: $(STAMP)  ## measure speed on this machine and write docs/benchmarks.md
 	$(BIN)/python benchmarks/run.py

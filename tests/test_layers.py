@@ -30,7 +30,7 @@ AUDIO = {"soundfiles/sndfile.py", "soundfiles/writing.py", "audio.py", "audio_bl
 ONLY_IMPORTERS = {
     "soundfile": AUDIO,
     "soxr": AUDIO,
-    "av": {"soundfiles/ffmpeg.py"},
+    "av": {"soundfiles/pyav.py"},
     "accelerate": {"training/trainer.py"},
 }
 WITHOUT_TORCH = ["cli.main", "audio_blocks", "codes", "config", "data.data_dir"]

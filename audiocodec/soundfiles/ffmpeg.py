@@ -6,33 +6,21 @@ by seeking: after a jump many decoders differ from what they give when they come
 
 import logging
 import os
-import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audiocodec.errors import AudioError, one_line
+from audiocodec.errors import AudioError
 from audiocodec.soundfiles.base import CURE, AudioFile
-from audiocodec.soundfiles.headers import TAGS
-from audiocodec.soundfiles.hints import hint
+from audiocodec.soundfiles.pyav import counts_frames, frames, opened, samples
 from audiocodec.soundfiles.sources import View
-
-if TYPE_CHECKING:
-    import av
 
 log = logging.getLogger(__name__)
 
-# Playlists and the like, which would open other files, are not among them.
-DEMUXERS = (
-    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avr,caf,dsf,eac3,flac,iff,ircam,matroska,webm,mov,mp4,"
-    "m4a,3gp,3g2,mj2,mp3,mpc,mpc8,nistsphere,ogg,pvf,tta,voc,w64,wav,wv"
-)
 # headers.py has seen that all of them is there; less than a block may stand at their end.
 _CHECKED = {"wav", "w64", "aiff", "au", "nistsphere", "caf"}
 # Those that state how much there should be; others are estimated from a bitrate.
 _STATING = {"ape", "asf", "flac", "matroska", "webm", "mov", "mp4", "tta", "wv"}
-_FRAME_COUNTS = (b"Xing", b"Info", b"VBRI")  # of MP3
 _PRIMING = 4096  # samples that encoders add and decoders take away, which some headers count
 _BLOCK = 1 << 16
 
@@ -58,7 +46,7 @@ class FfmpegFile(AudioFile):
             self._report(forgiven)
 
     def _open(self) -> None:
-        self._container, self._stream = _opened(self._view, self.name)
+        self._container, self._stream = opened(self._view, self.name)
         self._formats = set(self._container.format.name.split(","))
         self._position = 0
         self._blocks = self._decode()
@@ -72,7 +60,7 @@ class FfmpegFile(AudioFile):
         shape: tuple[int, int] | None = None
         done, fault = 0, ""
         strict = bool(self._formats & {"mov", "matroska"})
-        for frame in _frames(self._container, self._stream, strict):
+        for frame in frames(self._container, self._stream, strict):
             if isinstance(frame, str):
                 fault = frame if done else ""  # decoders of cut out sound start with trouble
                 continue
@@ -88,7 +76,7 @@ class FfmpegFile(AudioFile):
                     f"{self.name}: changes from {shape[0]} Hz, {shape[1]} channels to {found[0]} "
                     f"Hz, {found[1]} channels after sample {done}; convert or divide it"
                 )
-            yield _samples(frame)
+            yield samples(frame)
             done += frame.samples
         if shape is None:
             return
@@ -100,7 +88,7 @@ class FfmpegFile(AudioFile):
         self.num_samples = done
 
     def _stated(self) -> int | None:
-        in_mp3 = "mp3" in self._formats and _counts_frames(self._view)
+        in_mp3 = "mp3" in self._formats and counts_frames(self._view)
         if not (self._formats & _STATING or in_mp3):
             return None
         if self._stream.duration is not None and self._stream.time_base is not None:
@@ -154,113 +142,3 @@ class FfmpegFile(AudioFile):
             self._container.close()
             os.close(self._view.number)
             self._closed = True
-
-
-class _Bytes:
-    """What ffmpeg reads from: it asks for positions before the beginning, too, which Python's files
-    answer with an exception, and PyAV then prints that.
-    """
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-
-    def read(self, count: int) -> bytes:
-        """The next bytes."""
-        return os.read(self._number, count)
-
-    def tell(self) -> int:
-        """The position."""
-        return os.lseek(self._number, 0, os.SEEK_CUR)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """The new position, or -1 if there is none such."""
-        try:
-            return os.lseek(self._number, offset, whence)
-        except OSError:
-            return -1
-
-
-def _opened(view: View, name: str) -> "tuple[av.container.InputContainer, av.AudioStream]":
-    import av  # takes a while to load, and many need it for no file
-
-    os.lseek(view.number, 0, os.SEEK_SET)
-    try:
-        container = av.open(
-            _Bytes(view.number),
-            mode="r",
-            container_options={"format_whitelist": DEMUXERS},
-            metadata_errors="ignore",
-        )
-    except (av.FFmpegError, ValueError, OSError):
-        raise AudioError(f"{name}: not readable as audio: {hint(view.head)}") from None
-    stream = container.streams.best("audio")
-    if not isinstance(stream, av.AudioStream) or stream.codec_context is None:
-        container.close()
-        raise AudioError(f"{name}: holds no sound, or one that ffmpeg cannot decode")
-    return container, stream
-
-
-def _frames(
-    container: "av.container.InputContainer", stream: "av.AudioStream", strict: bool
-) -> "Iterator[av.AudioFrame | str]":
-    """Decoded frames, and a word for each packet that could not be read or decoded.
-
-    Args:
-        strict: the container knows how large its packets are; others just end with a smaller one.
-    """
-    import av
-
-    block = _block(stream)
-    packets = container.demux(stream)
-    while True:
-        packet = None
-        try:
-            packet = next(packets, None)
-            if packet is None:
-                return
-            if packet.is_corrupt and strict:
-                yield "a part of a packet is missing"
-            for frame in stream.decode(_cropped(packet, block)):
-                if isinstance(frame, av.AudioFrame) and frame.samples:
-                    yield frame
-        except (av.FFmpegError, ValueError, OSError) as error:
-            if packet is None or not bytes(packet).startswith(TAGS):  # they stand between MP3s
-                yield getattr(error, "strerror", None) or one_line(error)
-
-
-def _counts_frames(view: View) -> bool:
-    """Whether the first frame of an MP3 file, behind its tags, says how many there are."""
-    start = 0
-    while (tag := view.read(start, 10)).startswith(b"ID3"):
-        start += 10 + sum((byte & 0x7F) << 7 * (9 - at) for at, byte in enumerate(tag) if at > 5)
-    frame = view.read(start, 44)  # such a mark comes behind 32 bytes at most
-    return any(mark in frame for mark in _FRAME_COUNTS)
-
-
-def _block(stream: "av.AudioStream") -> int:
-    """Bytes of a sample of all channels, if they are stored plainly; else 1."""
-    name = stream.codec_context.name
-    bits = re.search(r"\d+", name) if name.startswith("pcm_") else None
-    plain = name in ("pcm_alaw", "pcm_mulaw")
-    width = int(bits[0]) // 8 if bits else 1
-    return width * stream.channels if bits or plain else 1
-
-
-def _cropped(packet: "av.Packet", block: int) -> "av.Packet":
-    """Without a part of a sample at the end: PyAV loses all of a packet that ends with an error."""
-    import av
-
-    rest = packet.size % block
-    return av.Packet(bytes(packet)[:-rest]) if rest else packet
-
-
-def _samples(frame: "av.AudioFrame") -> np.ndarray:
-    """(time, channels) float32."""
-    array = frame.to_ndarray()
-    samples = array.T if frame.format.is_planar else array.reshape(frame.samples, -1)
-    if samples.dtype == np.uint8:
-        return (samples.astype(np.float32) - 128) / 128
-    if samples.dtype.kind == "i":
-        full_scale = 2.0 ** (8 * samples.dtype.itemsize - 1)
-        return (samples / full_scale).astype(np.float32)
-    return samples.astype(np.float32)

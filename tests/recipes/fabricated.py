@@ -41,11 +41,17 @@ def speech_like(path: Path, seed: int, seconds: float = 0.6) -> None:
     write_waveform(path, (0.1 * voiced * (1 + np.sin(20 * time)) + noise).astype(np.float32), RATE)
 
 
-def run(checkout: Path, recipe: str, *options: object) -> "subprocess.CompletedProcess[str]":
-    environment = os.environ | {
+def environment_of_recipes() -> dict[str, str]:
+    """Of a process that finds this package and the programs of its environment."""
+    return os.environ | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",
     }
+
+
+def run(checkout: Path, recipe: str, *options: object) -> "subprocess.CompletedProcess[str]":
     command = [f"egs/{recipe}/run.sh", *map(str, options)]
-    return subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True)
+    return subprocess.run(
+        command, cwd=checkout, env=environment_of_recipes(), capture_output=True, text=True
+    )

@@ -51,4 +51,5 @@ def test_a_run_goes_on_by_another_measure_of_the_best(make_trainer):
     make_trainer(best="quality", validate_every=4).run()
     longer = make_trainer(best="mel", validate_every=2, steps=14)
     longer.run()
-    assert longer.best < 0 and longer.best_step > 12  # not held up by a number of PESQ and STOI
+    # Not held up by a number of PESQ and STOI.
+    assert longer.state.best < 0 and longer.state.best_step > 12

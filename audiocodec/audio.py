@@ -151,7 +151,7 @@ def write_waveform(
     says otherwise; samples beyond -1..1 are clipped by integer formats.
 
     Raises:
-        AudioError: the suffix is no format that can be written.
+        AudioError: the suffix is not that of a format that can be written.
         CodecError: the file cannot be written.
     """
     form, default = file_format(path)

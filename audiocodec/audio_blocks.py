@@ -112,7 +112,7 @@ def write_blocks(
         info: what the parts make up. WAV beyond 4 GiB is written in its 64-bit form, RF64.
 
     Raises:
-        AudioError: the suffix is no format that can be written.
+        AudioError: the suffix is not that of a format that can be written.
         CodecError: the file cannot be written.
     """
     form, default = file_format(path)

@@ -165,9 +165,11 @@ def read_yaml(
 def _text(path: Path) -> str:
     try:
         if path.exists() and not path.is_file():
-            raise ConfigError(f"{path}: is no regular file; give one of YAML")
+            raise ConfigError(f"{path}: not a regular file; give a YAML file")
         if path.stat().st_size > MOST_BYTES:
-            raise ConfigError(f"{path}: has more than {MOST_BYTES} bytes; it is no configuration")
+            raise ConfigError(
+                f"{path}: has more than {MOST_BYTES} bytes; it is not a configuration"
+            )
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such configuration file") from None

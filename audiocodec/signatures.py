@@ -19,7 +19,7 @@ _STARTS = {
 
 
 def container_of(start: bytes) -> str | None:
-    """The usual suffix of the audio (or array) file that begins with `start`; None if it is none.
+    """The usual suffix of an audio (or array) file that begins with `start`; None for any other.
 
     MP3 without a tag is not told: its first bytes are as likely those of samples.
     """

@@ -49,7 +49,7 @@ def commit() -> str:
 
 
 def append_row(path: Path, cells: dict[str, str]) -> None:
-    """Add a row, unless it is there (a stage that was killed goes on); one whose columns differ
+    """Add a row, unless it is there (after an interrupted stage); one whose columns differ
     from the last table's starts a new table.
     """
     text = path.read_text(encoding="utf-8") if path.exists() else "# Results\n"

@@ -170,7 +170,7 @@ def channel(text: str) -> Channel:
             return "mix"
         case "each":
             return "each"
-    raise argparse.ArgumentTypeError(f"{text!r} is no channel: give 0, 1, ..., mix or each")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a channel: give 0, 1, ..., mix or each")
 
 
 def positive(text: str) -> int:

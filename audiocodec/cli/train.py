@@ -33,12 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--resume",
         choices=("auto", "never"),
         default="auto",
-        help="auto: go on from the newest checkpoint of EXP; never: refuse one that has some",
+        help="auto: resume from the newest checkpoint of EXP; never: refuse EXP if it has some",
     )
     parser.add_argument(
         "--allow-changes",
         action="store_true",
-        help="go on although options or data have changed since the checkpoint",
+        help="resume although options or data have changed since the checkpoint",
     )
     parser.add_argument(
         "--jobs",

@@ -72,7 +72,7 @@ def read(start: bytes, file: BinaryIO) -> tuple[np.ndarray, CodesMetadata]:
     """Codes and metadata of a file of which `start` has been read; it must end where it says.
 
     Raises:
-        CodeFileError: damaged, hostile, newer, or an array that is no codes.
+        CodeFileError: damaged, hostile, newer, or an array that does not hold codes.
     """
     header, dtype, shape = _read_header(start, file)
     size = prod(shape) * dtype.itemsize

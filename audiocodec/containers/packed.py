@@ -185,7 +185,7 @@ def check(start: bytes, file: BinaryIO) -> Layout:
 
 def _expect_end(file: BinaryIO) -> None:
     if file.read(1):
-        raise CodeFileError("damaged: it goes on after its last block")
+        raise CodeFileError("damaged: there is data after its last block")
 
 
 def read_frames(

@@ -50,7 +50,7 @@ class StreamHeader:
 
 
 class StreamWriter:
-    """Writes to a pipe or file; each call is flushed, so that a reader can go on at once."""
+    """Writes to a pipe or file; each call is flushed, so that a reader can continue at once."""
 
     def __init__(self, file: BinaryIO, header: StreamHeader) -> None:
         self._file, self._header, self._packets = file, header, 0

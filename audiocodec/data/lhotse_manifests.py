@@ -20,7 +20,7 @@ UNKNOWN_SPEAKER = "unknown"
 def lhotse_recordings(
     manifests: Sequence[Path], root: Path | None = None
 ) -> tuple[list[Recording], list[str]]:
-    """The files of manifests, and one line for each entry that is no whole file.
+    """The files of manifests, and one line for each entry that is not a whole file.
 
     A cut is an utterance with its own id and speaker. A recording is one, too, with the speaker of
     the supervisions of it that are among the manifests; several speakers are joined by "+".
@@ -65,7 +65,7 @@ def _kind(entry: Any) -> str:
 
 
 def _recording(entry: Any, speakers: dict[str, set[str]], root: Path) -> Recording | str:
-    """The file of a recording or cut, or why it is none."""
+    """The file of a recording or cut, or why it is not one."""
     if _kind(entry) == "Recording":
         return _file(entry, entry.id, speakers[entry.id], root)
     if _kind(entry) not in ("MonoCut", "MultiCut"):
@@ -85,6 +85,6 @@ def _file(recording: Any, name: str, speakers: Iterable[str], root: Path) -> Rec
     sources = [source for source in recording.sources if source.type == "file"]
     if len(sources) != 1 or len(recording.sources) != 1:
         kinds = ", ".join(source.type for source in recording.sources)
-        return f"{name}: its audio is no single file ({kinds or 'nothing'})"
+        return f"{name}: its audio is not a single file ({kinds or 'nothing'})"
     speaker = as_word("+".join(sorted(speakers))) or UNKNOWN_SPEAKER
     return Recording(as_word(name), speaker, (root / sources[0].source).absolute())

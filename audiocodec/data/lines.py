@@ -1,6 +1,6 @@
 """Text tables as people have them: "id value" lines, whatever invisible characters are around.
 
-Names are bytes: what is no UTF-8 is kept as Python keeps it in paths (surrogate escapes).
+Names are bytes: what is not UTF-8 is kept as Python keeps it in paths (surrogate escapes).
 """
 
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from audiocodec.errors import DataError
 
-_MOST = 1 << 30  # bytes of a table; a larger one is none
+_MOST = 1 << 30  # bytes of a table; larger files are refused
 _INVISIBLE = "\ufeff\u200b\u200e\u200f\u2060"  # byte-order marks, also of joined files; zero width
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 

@@ -52,7 +52,7 @@ def find_audio(folder: Path) -> list[Path]:
     """All audio files below `folder`, sorted.
 
     Raises:
-        DataError: `folder` is no folder or has no audio.
+        DataError: `folder` is not a folder or has no audio.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; give the one that holds the audio")
@@ -71,7 +71,7 @@ def folder_recordings(folder: Path, speaker_from: str | None = None) -> list[Rec
             the speaker.
 
     Raises:
-        ConfigError: `speaker_from` is no regular expression with a group.
+        ConfigError: `speaker_from` is not a regular expression with a group.
         DataError: no audio, or `speaker_from` does not fit a file.
     """
     pattern = _compiled(speaker_from) if speaker_from is not None else None
@@ -91,7 +91,7 @@ def _compiled(expression: str) -> re.Pattern[str]:
         pattern = re.compile(expression)
     except re.error as error:
         raise ConfigError(
-            f"speaker-from {expression!r} is no regular expression: {error}"
+            f"speaker-from {expression!r} is not a regular expression: {error}"
         ) from None
     if not pattern.groups:
         raise ConfigError(f"speaker-from {expression!r} has no group; write one, as in '^([^/]+)/'")

@@ -66,7 +66,7 @@ class Readers(Generic[Result]):
                 yield self._wait_for(ahead.popleft())
         except BrokenProcessPool:
             raise DataError(
-                "a process that reads audio was killed, perhaps for want of memory; train with "
+                "a process that reads audio was killed, perhaps because memory ran out; train with "
                 "fewer --jobs, or with --jobs 0 to read in the training process"
             ) from None
         finally:

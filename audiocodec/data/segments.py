@@ -71,7 +71,7 @@ def read_segments(path: Path) -> dict[str, Segment]:
     """The utterances of a `segments` file.
 
     Raises:
-        DataError: unreadable, a line that is no segment, or an id that comes twice.
+        DataError: unreadable, a line that is not a segment, or an id that comes twice.
     """
     segments: dict[str, Segment] = {}
     for number, key, text in table_lines(path):

@@ -1,4 +1,4 @@
-"""The text of a data directory, checked: a mistake is reported, and reading goes on after it."""
+"""The text of a data directory, checked: a mistake is reported, and reading continues."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Set

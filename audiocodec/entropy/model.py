@@ -159,7 +159,7 @@ def read_tables(folder: str | Path) -> EntropyTables:
     """The tables of a model folder.
 
     Raises:
-        ModelError: it has none, or they are no such tables.
+        ModelError: it has none, or they are not entropy tables.
     """
     path = Path(folder) / TABLES_FILE
     if not path.is_file():

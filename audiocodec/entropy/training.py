@@ -107,7 +107,7 @@ class _Network(nn.Module):
         self.biases = nn.ParameterList(((part + 0.5) / (part + 0.5).sum()).log() for part in counts)
 
     def vector(self, stage: int, codes: Tensor) -> Tensor:
-        """(..., dim) of codes of which -1 is none."""
+        """(..., dim) of codes, where -1 stands for no code."""
         table = self.vectors[stage]
         size = len(table) - 1
         row = torch.where(codes < 0, size, codes)

@@ -14,7 +14,7 @@ from audiocodec.extras import extra
 with extra("eval"):
     import pandas as pd
 
-TIE = 1e-6  # differences below it are no win for either
+TIE = 1e-6  # smaller differences count as ties
 HARNESS = ("resampler", "rates", "pitch", "metric_files", "versions", "processor")
 
 

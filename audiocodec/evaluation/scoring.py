@@ -1,6 +1,6 @@
 """Scores of many pairs in parallel processes; every finished row is on disk at once.
 
-`OUT/scores.jsonl` is a journal: a run that was killed goes on where it stopped, and a row whose
+`OUT/scores.jsonl` is a journal: an interrupted run continues where it stopped, and a row whose
 files, metrics or libraries have changed is scored anew. A process that crashes or hangs costs one
 row.
 """

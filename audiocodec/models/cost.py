@@ -23,7 +23,7 @@ class Cost(NamedTuple):
 
 
 def num_parameters(module: nn.Module) -> int:
-    """Weights; a frozen basis that a seed gives is none."""
+    """Weights; a frozen basis drawn from a seed does not count."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 

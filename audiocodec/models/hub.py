@@ -42,7 +42,7 @@ def hub_name(text: str) -> HubName | None:
     folder here is one.
 
     Raises:
-        ModelError: the prefix with something that is no name.
+        ModelError: the prefix is followed by something that is not a name.
     """
     match = _NAME.fullmatch(text.removeprefix(PREFIX))
     if text.startswith(PREFIX):
@@ -130,7 +130,7 @@ def cached_repository(folder: Path) -> str | None:
 
 
 def _check_digest(path: Path, where: str) -> None:
-    """The cache names contents by their digests; on systems without links there are no names."""
+    """The cache names contents by their digests; without links they have no such names."""
     if not path.is_symlink():
         return
     blob = path.parent / os.readlink(path)

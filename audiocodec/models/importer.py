@@ -207,7 +207,7 @@ def _refuse_unknown(ignored: tuple[str, ...], taking: _Taking, window: Tensor) -
     for key in ignored:
         if key == WINDOW:
             if not torch.allclose(taking.checked(key, window.shape), window, atol=1e-4):
-                raise ModelError(f"{taking.path}: {key!r} is no Hann window")
+                raise ModelError(f"{taking.path}: {key!r} is not a Hann window")
         elif not (key.startswith(UNUSED) or key in unused or key in BOOKKEEPING):
             raise ModelError(
                 f"{taking.path}: unknown tensor {key!r}; this is not the published architecture, "

@@ -80,8 +80,8 @@ def _tensor(waveform: Any) -> Tensor:
         return torch.from_numpy(np.require(native, requirements=["C", "W"]))
     except (TypeError, ValueError) as error:
         raise AudioError(
-            f"waveform is no array of samples ({error}); give floats, or PCM as int16, int32 or "
-            "uint8"
+            f"waveform is not an array of samples ({error}); give floats, or PCM as int16, "
+            "int32 or uint8"
         ) from None
 
 

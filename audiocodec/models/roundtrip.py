@@ -1,7 +1,7 @@
 """A model as a system under test: files to codes to files, with what that took.
 
 Codes and waveforms are kept, and `roundtrip.jsonl` says what has been done: a run that was killed
-goes on where it stopped, and a file that has changed is done anew.
+continues where it stopped, and a file that has changed is done again.
 """
 
 import time
@@ -44,12 +44,12 @@ class RoundTrip:
     def write(self, identifier: str, source: Path, span: Span | None = None) -> None:
         """Write what the model makes of `source`, or of a part of it, at its rate and length.
 
-        As float WAV, since clipping and quantising are no part of the system under test.
+        As float WAV, since clipping and rounding are not part of the system under test.
 
         Raises:
             AudioError: the source cannot be read, or the id cannot name a file.
         """
-        if {"", ".", ".."} & set(identifier.split("/")):  # an id is no way out of the folder
+        if {"", ".", ".."} & set(identifier.split("/")):  # an id must not lead out of the folder
             raise AudioError(f"{source}: its id {identifier!r} cannot name a file")
         codes_path = self.folder / "codes" / f"{identifier}.npy"
         target = self.folder / "wav" / f"{identifier}.wav"

@@ -160,7 +160,9 @@ class StreamDecoder:
         empty = torch.zeros(1, codec.config.latent_dim, 0, device=codec.device)
         self._queue = _Queue(empty, 1)
         self._received = 0  # samples that the codes so far stand for
-        self._emitted = -codec.decoder.delay * codec.hop_length  # the first blocks are no signal
+        self._emitted = (
+            -codec.decoder.delay * codec.hop_length
+        )  # the first blocks are not signal yet
 
     def push(self, codes: Tensor | np.ndarray, num_samples: int | None = None) -> Tensor:
         """The next codes (n, frames), any number, to the samples that they determine.

@@ -39,7 +39,7 @@ class CausalConv(nn.Module):
 
     def forward(self, x: Tensor, state: StreamState | None = None) -> Tensor:
         if x.shape[1] % self.stride:
-            raise ValueError(f"{x.shape[1]} steps are no multiple of the stride {self.stride}")
+            raise ValueError(f"{x.shape[1]} steps are not a multiple of the stride {self.stride}")
         padded = with_past(self, x, self.past, state)
         span = (self.kernel_size - 1) * self.dilation + 1
         frames = padded.unfold(1, span, self.stride)[..., :: self.dilation]  # (batch, t, in, taps)

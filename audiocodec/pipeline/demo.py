@@ -61,7 +61,7 @@ def _write_clip(
     rate = sound.info.sample_rate
     original = read_waveform(source)
     write_waveform(folder / "original.wav", original, rate)
-    transcoder.decode(transcoder.encode([sound]))  # what is done once per run is no speed
+    transcoder.decode(transcoder.encode([sound]))  # the first run is slower than the others
     versions, figures = {"original": original[0]}, {}
     for n in stages:
         start = time.perf_counter()

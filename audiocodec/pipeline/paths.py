@@ -65,7 +65,7 @@ def plan(
     result = Plan()
     for given in inputs:
         for name, entry in entries(given, source_suffixes):
-            unsafe = {"", ".", ".."} & set(name.split("/"))  # an id is no way out of the folder
+            unsafe = {"", ".", ".."} & set(name.split("/"))  # an id must not lead out of the folder
             problem = f"id {name!r} of {given} cannot name a file" if unsafe else None
             target = Path(output) / f"{name}{suffix}"
             result.items.append(item_of(name, entry, target, problem))

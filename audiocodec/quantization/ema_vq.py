@@ -85,6 +85,6 @@ class EmaVQ(NearestQuantizer):
 
 
 def check_decay(decay: float) -> None:
-    """Refuse what is no decay of a moving average."""
+    """Refuse a value that cannot be the decay of a moving average."""
     if not 0 <= decay < 1:
         raise ConfigError(f"quantizer.decay is {decay}; give 0 to below 1, e.g. 0.99")

@@ -198,8 +198,8 @@ class SimVQ(Quantizer):
         return self.config.map == "linear" and self.config.distance == "euclidean"
 
     def _centre(self) -> Tensor | float:
-        # Distances are taken from the bias: the offset that all codes share would else use up the
-        # mantissa and wrong neighbours would win.
+        # Distances are taken from the bias: otherwise the offset that all codes share would use up
+        # the mantissa and wrong neighbours would win.
         if self.config.map == "identity" or self.config.distance == "cosine":
             return 0.0
         return wide(self.projection.bias) if self.config.bias else 0.0

@@ -176,5 +176,5 @@ class Sparse(Quantizer):
 
 
 def soft_threshold(x: Tensor, threshold: Tensor) -> Tensor:
-    """sign(x) max(|x| - threshold, 0); a threshold below 0 is none."""
+    """sign(x) max(|x| - threshold, 0); a threshold below 0 has no effect."""
     return F.relu(x - threshold.clamp_min(0)) - F.relu(-x - threshold.clamp_min(0))

@@ -30,7 +30,7 @@ class FfmpegFile(AudioFile):
 
     Args:
         view: the open file; it is closed with this one.
-        forgiven: a fault that was found already and is no error, "" if there is none yet; the log
+        forgiven: a known fault that is not an error, "" if there is none yet; the log
             tells of it or of the first that is found. None: every fault is an error.
 
     Raises:

@@ -24,7 +24,7 @@ class _Page(NamedTuple):
     flags: int
     granule: int
     number: int
-    open: bool  # its last packet goes on in the next page
+    open: bool  # its last packet continues on the next page
     body: bytes
 
 
@@ -45,7 +45,7 @@ def survey_pages(view: View) -> Survey:
     except AudioError as error:
         return Survey(fault=str(error))
     if first is None or last is None or last.open:
-        return Survey(fault="truncated: its last packet goes on")
+        return Survey(fault="truncated: its last packet is incomplete")
     simple = simple and bool(last.flags & _LAST) and first.body.startswith(b"\x01vorbis")
     return Survey(simple, num_samples=last.granule if simple else None)
 
@@ -82,7 +82,7 @@ def _is_harmless(rest: bytes) -> bool:
 def _no_page(view: View, position: int) -> str:
     if b"OggS".startswith(view.read(position, 4)):
         return "truncated: it ends within a page"
-    return f"the {view.size - position} bytes from byte {position} on are no page of an Ogg file"
+    return f"the {view.size - position} bytes from byte {position} on are not an Ogg page"
 
 
 def checksum(page: bytes) -> int:

@@ -40,7 +40,7 @@ class _Bytes:
         return os.lseek(self._number, 0, os.SEEK_CUR)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """The new position, or -1 if there is none such."""
+        """The new position, or -1 if there is none."""
         try:
             return os.lseek(self._number, offset, whence)
         except OSError:

@@ -64,7 +64,7 @@ def file_format(path: str | Path) -> tuple[str, str | None]:
     """libsndfile's names of the format and the default subtype of files with the suffix of `path`.
 
     Raises:
-        AudioError: the suffix is no format that can be written.
+        AudioError: the suffix is not that of a format that can be written.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in _FORMATS:

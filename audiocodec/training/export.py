@@ -23,7 +23,7 @@ def export_model(
     """Write the model of `source`, a model or checkpoint folder or a shipped name, to `target`.
 
     Raises:
-        ModelError: the source is no model, lacks the discriminators asked for, or has weights
+        ModelError: the source is not a model, lacks the discriminators asked for, or has weights
             that half precision cannot hold.
     """
     dtype = torch.float16 if half else torch.float32

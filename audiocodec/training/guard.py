@@ -24,7 +24,7 @@ class GuardConfig:
 
 
 class Diverged(CodecError):
-    """Training cannot go on: its losses or gradients stay not finite."""
+    """Training cannot continue: its losses or gradients remain non-finite."""
 
 
 @dataclass

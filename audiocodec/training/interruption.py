@@ -11,7 +11,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
 class Interrupted(CodecError):
-    """Stopped by a signal after saving a checkpoint; a scheduler that requeues may go on."""
+    """Stopped by a signal after saving a checkpoint; the run can be requeued and resumed."""
 
     exit_code = 75  # EX_TEMPFAIL
 

@@ -129,7 +129,7 @@ def load_train_config(
 
 
 def start_config(config: TrainConfig, start: Start, explicit: Mapping[str, Any]) -> TrainConfig:
-    """The configuration of a run that goes on from trained networks.
+    """The configuration of a run that continues from trained networks.
 
     Codec, and discriminators where they come along, are those of `start`; trained discriminators
     judge from the first step on. If `start` is only to be matched, codec and discriminators are the

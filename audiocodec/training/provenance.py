@@ -55,7 +55,7 @@ def refuse_changes(old: Mapping[str, Any], new: Mapping[str, Any], allowed: bool
     if changes and not allowed:
         raise ConfigError(
             f"this run's checkpoint was made with other options or data ({changes}); use those, "
-            "another --output, or --allow-changes to go on all the same"
+            "another --output, or --allow-changes to resume anyway"
         )
     return changes
 

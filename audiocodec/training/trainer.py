@@ -45,7 +45,7 @@ INIT_BATCHES = 16  # batches of latents that the quantizer starts from
 
 
 class Trainer:
-    """One training run in `experiment`; `run` starts it or goes on with it."""
+    """One training run in `experiment`; `run` starts or resumes it."""
 
     def __init__(
         self,

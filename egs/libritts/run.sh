@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A codec of LibriTTS, 585 hours at 24 kHz: ./run.sh --corpus DIR, or without it the sets are
 # downloaded. DIR (with train-clean-100 and so on, or LibriTTS) is relative to where you are, other
-# paths to the recipe. Stages that are done are skipped; one that was stopped is gone on with.
+# paths to the recipe. Finished stages are skipped; an interrupted one is resumed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 source path.sh

@@ -2,8 +2,8 @@
 # Every quantizer in the same small codec, on the same data, for the same steps: ./run.sh, on the
 # speech that the package ships, or on that of --corpus DIR. --cut true takes two
 # minutes and shows that everything works, no more. --modality image compares the same quantizers on
-# photographs that scikit-image and scikit-learn ship. Rows that are done are not run again; one that
-# was stopped is gone on with. Paths are relative to where you are.
+# photographs that scikit-image and scikit-learn ship. Finished rows are not run again; an
+# interrupted one is resumed. Paths are relative to where you are.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 source path.sh

@@ -122,7 +122,7 @@ def files_of(metrics: Mapping[str, Metric], files: Mapping[str, str]) -> dict[st
 def select(
     names: Sequence[str], files: Mapping[str, str] | None = None
 ) -> tuple[dict[str, Metric], list[str]]:
-    """The metrics of these names in the order of the tables, and those left out for want of a file.
+    """The metrics of these names in the order of the tables, and those that lack a file.
 
     Args:
         names: of metrics, `default` or `all`.

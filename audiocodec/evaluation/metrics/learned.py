@@ -103,7 +103,7 @@ class WordErrorRate:
     """Word error rate of the degraded signal's transcript against the reference signal's.
 
     `function` is FILE.py:NAME, a function (waveform (time,) float32, sample_rate) -> str. Case and
-    punctuation do not count. What the recogniser gets wrong in both is no error of the codec.
+    punctuation do not count. What the recogniser gets wrong in both is not the codec's error.
     """
 
     function: str

@@ -1,6 +1,6 @@
 """One row of images: a small convolutional autoencoder around the quantizer, trained and measured.
 
-It stops and goes on between rows only: a row takes minutes. The encoder ends in a norm without
+It stops and resumes between rows only: a row takes minutes. The encoder ends in a norm without
 weights, as that of the codecs for speech does.
 """
 

@@ -20,7 +20,7 @@ LEVELS = {
     16: [8, 8, 8, 5, 5, 5],
     18: [8, 8, 8, 8, 8, 8],
 }
-TABLES = 14  # bits up to which a table of all frames by all codes is no burden
+TABLES = 14  # bits up to which a table of all frames by all codes is affordable
 ALL = 18
 
 

@@ -4,7 +4,7 @@
         --train data/train --valid data/valid --bits 10 12 14 16 --seeds 0 1 2
 
 Each row is a process of its own, so that its memory can be told, and leaves OUTPUT/rows/ROW.json; a
-row that was stopped goes on from its last checkpoint. The exit code is 3 if a row failed.
+interrupted row resumes from its last checkpoint. The exit code is 3 if a row failed.
 """
 
 import argparse

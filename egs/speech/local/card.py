@@ -166,7 +166,7 @@ def training(experiment: Path, command: str, note: str) -> str:
 {len(valid)} validations, by the measure `{config.best}`, is kept: step {best["step"]}, with
 {validated(best)} on held-out speakers of the training data.
 
-Who runs the command again on the same data should read in `log.jsonl`, as the mean mel loss up to
+The same command on the same data should give in `log.jsonl`, as the mean mel loss up to
 step, {losses} (the last digits depend on processor and threads).
 
 {note}""".strip()

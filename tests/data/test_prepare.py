@@ -62,7 +62,7 @@ def test_the_speaker_is_what_the_expression_finds(audio, tmp_path):
 
 @pytest.mark.parametrize(
     ("expression", "exit_code", "reason"),
-    [("(", 2, "no regular expression"), ("x", 2, "no group"), ("(anna)", 1, "finds no speaker")],
+    [("(", 2, "not a regular expression"), ("x", 2, "no group"), ("(anna)", 1, "finds no speaker")],
 )
 def test_a_wrong_expression_is_an_error(audio, tmp_path, capsys, expression, exit_code, reason):
     options = ["--audio", audio, "--output", tmp_path / "data", "--speaker-from", expression]

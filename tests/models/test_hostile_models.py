@@ -48,7 +48,7 @@ CONFIGS = {
     "base: a device": (lambda text: "base: /dev/zero", "lies outside"),
     "base: another folder": (lambda text: "base: ../other.yaml", "lies outside"),
     "base: a link": (lambda text: "base: link.yaml", "lies outside"),
-    "base: a pipe": (lambda text: "base: pipe", "no regular file"),
+    "base: a pipe": (lambda text: "base: pipe", "not a regular file"),
     "latent_dim": (
         lambda text: text.replace("latent_dim: 8", f"latent_dim: {10**9}"),
         "latent_dim",

@@ -220,7 +220,7 @@ def _ogg() -> list[Made]:
         Made("no_end_mark.opus", without_end_mark(opus), None, LOSSY, rate=48_000),
         Made("cut.opus", cut(opus), fault="truncated"),
         Made("flipped.opus", patched(opus, page + 500, b"?!"), fault="damaged"),
-        Made("behind.opus", opus + b"some text", fault="no page"),
+        Made("behind.opus", opus + b"some text", fault="not an Ogg page"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Every quantizer of the table trains in a codec, and a run that was stopped goes on as if not."""
+"""Every quantizer of the table trains in a codec, and an interrupted run resumes exactly."""
 
 import signal
 from dataclasses import fields

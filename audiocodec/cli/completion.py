@@ -21,4 +21,4 @@ def run(args: argparse.Namespace) -> None:
 
     from audiocodec.cli.main import COMMANDS, build_parser
 
-    print(shtab.complete(build_parser(*COMMANDS), args.shell))
+    print(shtab.complete(build_parser(*COMMANDS, listed=True), args.shell))

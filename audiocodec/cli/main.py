@@ -63,8 +63,12 @@ Examples
 codec COMMAND --help shows the options of a command, with examples."""
 
 
-def build_parser(*commands: str) -> argparse.ArgumentParser:
-    """The parser of all commands; only those of `commands` have their options, to start fast."""
+def build_parser(*commands: str, listed: bool = False) -> argparse.ArgumentParser:
+    """The parser of all commands; only those of `commands` have their options, to start fast.
+
+    Args:
+        listed: let argparse list the commands, too, where shell completion looks for them.
+    """
     lists = [f"{title}\n{_listed(section)}" for title, section in SECTIONS.items()]
     parser = _parser(
         argparse.ArgumentParser(prog="codec"),
@@ -72,16 +76,20 @@ def build_parser(*commands: str) -> argparse.ArgumentParser:
         "\n\n".join([*lists, EXAMPLES]),
     )
     parser.add_argument("--version", action="version", version=f"codec {__version__}")
-    subparsers = _commands(parser, "command")
+    subparsers = _commands(parser, "command", listed)
     groups = {}
     for group, summary in GROUPS.items():
         own = {name: text for name, text in COMMANDS.items() if name.startswith(f"{group} ")}
-        sub = _parser(subparsers.add_parser(group), f"{summary.capitalize()}.", _listed(own))
-        groups[group] = _commands(sub, "subcommand")
+        shown = {"help": summary} if listed else {}
+        sub = _parser(
+            subparsers.add_parser(group, **shown), f"{summary.capitalize()}.", _listed(own)
+        )
+        groups[group] = _commands(sub, "subcommand", listed)
     for name, summary in COMMANDS.items():
         group, _, own_name = name.rpartition(" ")
         parent: Any = groups[group] if group else subparsers
-        sub = _parser(parent.add_parser(own_name), f"{summary.capitalize()}.")
+        shown = {"help": summary} if listed else {}
+        sub = _parser(parent.add_parser(own_name, **shown), f"{summary.capitalize()}.")
         if name in commands:
             importlib.import_module(_module(name)).add_arguments(sub)
     return parser
@@ -95,10 +103,10 @@ def _parser(
     return parser
 
 
-def _commands(parser: argparse.ArgumentParser, name: str) -> Any:
+def _commands(parser: argparse.ArgumentParser, name: str, listed: bool) -> Any:
     parser.usage = "%(prog)s COMMAND ..."
-    suppress = argparse.SUPPRESS  # the epilog lists them
-    return parser.add_subparsers(dest=name, metavar="COMMAND", required=True, help=suppress)
+    text = None if listed else argparse.SUPPRESS  # the epilog lists them
+    return parser.add_subparsers(dest=name, metavar="COMMAND", required=True, help=text)
 
 
 def _listed(commands: dict[str, str]) -> str:

@@ -1,6 +1,7 @@
 """Entropy coding: exact, near the entropy, small tables that name themselves."""
 
 import dataclasses
+import functools
 import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +39,10 @@ def one_hot(sizes: tuple[int, ...]) -> list[np.ndarray]:
     return np.split(np.eye(sum(sizes)), np.cumsum(sizes)[:-1])
 
 
-TABLES = fit_tables([correlated_codes(20_000)], one_hot(SIZES))
+@functools.cache
+def fitted() -> EntropyTables:
+    """Tables that all tests share, trained when the first needs them."""
+    return fit_tables([correlated_codes(20_000)], one_hot(SIZES))
 
 
 def metadata_for(codes: np.ndarray) -> CodesMetadata:
@@ -53,15 +57,15 @@ def metadata_for(codes: np.ndarray) -> CodesMetadata:
 def test_any_codes_come_back_even_improbable_ones(channels, stages, frames, seed):
     rng = np.random.default_rng(seed)
     block = np.stack([rng.integers(0, size, frames) for size in SIZES[:stages] * channels])
-    payload = coder.encode(block, stages, TABLES)
-    np.testing.assert_array_equal(coder.decode(payload, frames, channels, stages, TABLES), block)
+    payload = coder.encode(block, stages, fitted())
+    np.testing.assert_array_equal(coder.decode(payload, frames, channels, stages, fitted()), block)
 
 
 class Described:
     """What docs/formats.md says of a channel, in plain integers of any size."""
 
     def __init__(self) -> None:
-        tensors = TABLES.tensors().items()
+        tensors = fitted().tensors().items()
         self.tables = {name: array.astype(object) for name, array in tensors}
         self.dim = len(self.tables["vectors.000"][0])
         back = len(self.tables["shared.weight"][0]) // self.dim
@@ -124,7 +128,7 @@ def test_the_description_in_the_documents_is_enough_to_decode():
     codes = correlated_codes(200, seed=5)
     codes[:, 50:] = np.random.default_rng(0).integers(0, np.array(SIZES)[:, None], (2, 150))
     other = correlated_codes(200, seed=6)
-    payload = coder.encode(np.concatenate([codes, other]), 2, TABLES)
+    payload = coder.encode(np.concatenate([codes, other]), 2, fitted())
     assert reference_decode(payload, 200, 2) == [codes.T.tolist(), other.T.tolist()]
 
 
@@ -135,16 +139,16 @@ def test_fitting_finds_what_one_code_says_about_another():
     likely, other = 0.7 + 0.3 / 9, 0.3 / 9
     follow = -likely * np.log2(likely) - 8 * other * np.log2(other)
     for stages, bits in ((1, move), (2, move + follow)):
-        rate = 8 * len(coder.encode(codes[:stages], stages, TABLES)) / codes.shape[1]
+        rate = 8 * len(coder.encode(codes[:stages], stages, fitted())) / codes.shape[1]
         assert rate == pytest.approx(bits, rel=0.06)
 
 
 def test_no_probability_depends_on_threads_or_on_what_else_is_coded():
     """Beside: payloads of other codes, in other threads."""
     blocks = [correlated_codes(300, seed=seed) for seed in range(8)]
-    alone = [coder.encode(block, 2, TABLES) for block in blocks]
+    alone = [coder.encode(block, 2, fitted()) for block in blocks]
     with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(lambda block: coder.encode(block, 2, TABLES), blocks)) == alone
+        assert list(pool.map(lambda block: coder.encode(block, 2, fitted()), blocks)) == alone
 
 
 def test_codes_can_be_coded_where_compiled_code_cannot_be_kept(monkeypatch):
@@ -170,38 +174,38 @@ def test_few_codes_of_many_are_fitted_without_overflow(sizes, frames):
 def test_single_bit_flips_of_a_block_never_decode_to_its_end_unnoticed_by_the_file():
     codes = correlated_codes(300, seed=2)
     file = io.BytesIO()
-    packed.write(file, codes, metadata_for(codes), TABLES)
+    packed.write(file, codes, metadata_for(codes), fitted())
     data = file.getvalue()
     for bit in range(8 * len(data)):
         flipped = bytearray(data)
         flipped[bit // 8] ^= 1 << bit % 8
         with pytest.raises(CodeFileError):
-            packed.read(bytes(flipped[:8]), io.BytesIO(flipped[8:]), TABLES)
+            packed.read(bytes(flipped[:8]), io.BytesIO(flipped[8:]), fitted())
 
 
 def test_hostile_blocks_end_in_a_clean_error():
     rng = np.random.default_rng(0)
     for size in [*range(12), *rng.integers(0, 400, 300)]:
         with pytest.raises(CodeFileError, match="entropy coded block"):
-            coder.decode(rng.bytes(int(size)), 500, 1, 2, TABLES)
+            coder.decode(rng.bytes(int(size)), 500, 1, 2, fitted())
 
 
 @pytest.mark.parametrize("leading", [(), (2,)])
 def test_files_keep_codes_and_say_which_tables_they_need(tmp_path, leading):
     codes = np.broadcast_to(correlated_codes(2500, seed=3), (*leading, 2, 2500))
     path, plain = tmp_path / "a.codec", tmp_path / "b.codec"
-    write_codes(path, codes, metadata_for(codes), TABLES)
+    write_codes(path, codes, metadata_for(codes), fitted())
     write_codes(plain, codes, metadata_for(codes))
     assert path.stat().st_size < 0.6 * plain.stat().st_size
-    back, metadata = read_codes(path, TABLES)
+    back, metadata = read_codes(path, fitted())
     np.testing.assert_array_equal(back, codes)
     assert metadata == metadata_for(codes)
     with open(path, "rb") as file:
-        frames = packed.read_frames(file, 1000, 2100, TABLES)
+        frames = packed.read_frames(file, 1000, 2100, fitted())
     np.testing.assert_array_equal(frames, codes[..., 1000:2100])
     other = fit_tables([correlated_codes(5000, seed=4)], one_hot(SIZES))
     for tables in (None, other):
-        with pytest.raises(CodeFileError, match=f"{TABLES.digest.hex()} of model 'tiny'"):
+        with pytest.raises(CodeFileError, match=f"{fitted().digest.hex()} of model 'tiny'"):
             read_codes(path, tables)
 
 
@@ -209,14 +213,14 @@ def test_tables_of_other_codebooks_are_not_used():
     codes = correlated_codes(10)
     metadata = dataclasses.replace(metadata_for(codes), codebook_sizes=(16, 10))
     with pytest.raises(CodeFileError, match="tables are for codebooks"):
-        packed.write(io.BytesIO(), codes, metadata, TABLES)
+        packed.write(io.BytesIO(), codes, metadata, fitted())
 
 
 def test_fitting_is_deterministic_and_tables_survive_their_file(tmp_path):
     again = fit_tables([correlated_codes(20_000)], one_hot(SIZES))
-    assert again.digest == TABLES.digest
-    write_tables(tmp_path, TABLES)
-    assert read_tables(tmp_path).digest == TABLES.digest
+    assert again.digest == fitted().digest
+    write_tables(tmp_path, fitted())
+    assert read_tables(tmp_path).digest == fitted().digest
 
 
 def fewer_outputs(layer: Layer) -> Layer:
@@ -226,7 +230,7 @@ def fewer_outputs(layer: Layer) -> Layer:
 def test_tables_that_contradict_themselves_are_refused(tmp_path):
     with pytest.raises(ModelError, match="fit-entropy"):
         read_tables(tmp_path)
-    first, second = TABLES.stages
+    first, second = fitted().stages
     narrow = dataclasses.replace(first.inner, weight=first.inner.weight[:, 1:])
     short = dataclasses.replace(second.outer, weight=second.outer.weight[:, 1:])
     loud = dataclasses.replace(first.inner, bias=first.inner.bias + np.int32(2**31 - 1 - 2**20))
@@ -240,10 +244,10 @@ def test_tables_that_contradict_themselves_are_refused(tmp_path):
         dataclasses.replace(second, outer=dataclasses.replace(second.outer, shift=first.bias)),
     ):
         with pytest.raises(ModelError):
-            EntropyTables(TABLES.shared, (first, stage))
+            EntropyTables(fitted().shared, (first, stage))
     with pytest.raises(ModelError):
-        EntropyTables(narrow, TABLES.stages)
-    write_tables(tmp_path, TABLES)
+        EntropyTables(narrow, fitted().stages)
+    write_tables(tmp_path, fitted())
     path = next(tmp_path.iterdir())
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(ModelError, match="no usable entropy tables"):

@@ -1,5 +1,6 @@
 """Thousands of damaged and hostile files of each type: clean errors, bounded time and memory."""
 
+import functools
 import io
 import time
 import tracemalloc
@@ -13,7 +14,7 @@ import soundfile
 from audiocodec.audio import audio_info, read_waveform
 from audiocodec.codes import CodesMetadata, read_codes_from, write_codes
 from audiocodec.containers.stream import StreamHeader, StreamWriter, read_header, read_packets
-from audiocodec.entropy.model import read_tables, write_tables
+from audiocodec.entropy.model import EntropyTables, read_tables, write_tables
 from audiocodec.entropy.training import fit_tables
 from audiocodec.errors import CodecError
 from audiocodec.models.bundle import load_codec
@@ -32,11 +33,16 @@ SIZES = (1024, 300, 3)
 FRAMES = 400
 METADATA = CodesMetadata("a", "0" * 16, 24_000, 320, SIZES, 128_000, 24_000, 128_000, 1)
 CODES = np.random.default_rng(0).integers(0, np.array(SIZES)[:, None], (3, FRAMES))
-TABLES = fit_tables([CODES], [np.eye(size, 8) for size in SIZES])
+
+
+@functools.cache
+def fitted() -> EntropyTables:
+    """Tables that all tests share, trained when the first needs them."""
+    return fit_tables([CODES], [np.eye(size, 8) for size in SIZES])
 
 
 def code_file(folder: Path, name: str) -> bytes:
-    write_codes(folder / name, CODES, METADATA, TABLES if name.startswith("entropy") else None)
+    write_codes(folder / name, CODES, METADATA, fitted() if name.startswith("entropy") else None)
     return (folder / name).read_bytes()
 
 
@@ -55,12 +61,12 @@ def audio(folder: Path, name: str) -> bytes:
 
 
 def tables(folder: Path) -> bytes:
-    write_tables(folder, TABLES)
+    write_tables(folder, fitted())
     return next(folder.glob("entropy.safetensors")).read_bytes()
 
 
 def read_code_file(data: bytes, path: Path) -> None:
-    codes, metadata = read_codes_from(io.BytesIO(data), "file", TABLES)
+    codes, metadata = read_codes_from(io.BytesIO(data), "file", fitted())
     assert (codes < np.array(metadata.codebook_sizes)[:, None]).all()
 
 

@@ -220,9 +220,14 @@ def data(utterances: list[Utterance]) -> str:
         for source in sorted(hours, key=lambda name: -hours[name])
     ]
     table = "\n".join(["| source | length | speakers | licence |", "|---|---|---|---|", *rows])
-    return (
-        f"## Data\n\n{amount(utterances)}; only recordings whose licence allows any use.\n\n{table}"
-    )
+    return f"""## Data
+
+{amount(utterances)}; only recordings whose licence allows any use.
+
+{table}
+
+`codec demo` plays two recordings that are not among these: NabuCasa/voice-datasets, `en_US/joe` and
+`it_IT/paola`, CC0 1.0. They are among the utterances scored above."""
 
 
 def read_json(path: Path) -> Any:

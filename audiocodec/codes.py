@@ -1,6 +1,8 @@
 """Code files: the format is chosen by the suffix when writing and recognised when reading."""
 
 import contextlib
+import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -87,7 +89,7 @@ def read_codes(path: str | Path, tables: EntropyTables | None = None) -> Coded:
     >>> codes.shape, codes.dtype, metadata.sample_rate, metadata.bitrate
     ((8, 75), dtype('uint16'), 24000, 6000.0)
     """
-    with _named(path), open(path, "rb") as file:
+    with _named(path), _open(path) as file:
         return _read(file, tables)
 
 
@@ -105,9 +107,18 @@ def packed_layout(path: str | Path) -> packed.Layout | None:
     Raises:
         CodeFileError: missing, damaged, hostile or newer than this program.
     """
-    with _named(path), open(path, "rb") as file:
+    with _named(path), _open(path) as file:
         start = file.read(_MAGIC_BYTES)
         return packed.check(start, file) if start == packed.MAGIC else None
+
+
+def _open(path: str | Path) -> BinaryIO:
+    """A regular file; a pipe that nobody writes to would keep a plain open() waiting for ever."""
+    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise CodeFileError("no regular file; pipe it in and read from -")
+    return os.fdopen(number, "rb")
 
 
 def _read(file: BinaryIO, tables: EntropyTables | None) -> Coded:

@@ -4,10 +4,12 @@
 executed and no allocation is sized by it: a reader takes what the file really contains.
 """
 
+import os
 import re
 import struct
 import zlib
 from math import prod
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -162,3 +164,17 @@ def read_at_most(file: BinaryIO, limit: int) -> bytearray:
     while len(data) < limit and (piece := file.read(min(limit - len(data), 1 << 20))):
         data += piece
     return data
+
+
+def read_bare(path: str | Path) -> np.ndarray | None:
+    """The integers of a .npy file of another program, without metadata; None for other files.
+
+    Nothing is allocated that the file does not hold.
+    """
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        if array.dtype.kind not in "iu" or os.path.getsize(path) != array.offset + array.nbytes:
+            return None
+        return np.array(array)
+    except (OSError, ValueError, AttributeError, EOFError):
+        return None

@@ -14,6 +14,7 @@ from audiocodec.audio import AUDIO_SUFFIXES, audio_info
 from audiocodec.data.data_dir import Utterance, unwritable_path
 from audiocodec.errors import AudioError, ConfigError, DataError
 from audiocodec.extras import extra
+from audiocodec.walk import walk
 
 with extra("train"):
     from joblib import Parallel, delayed
@@ -56,8 +57,7 @@ def find_audio(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; give the one that holds the audio")
-    paths = (path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
-    found = sorted(path for path in paths if path.is_file() and not path.name.startswith("."))
+    found = sorted(walk(folder, AUDIO_SUFFIXES))
     if not found:
         raise DataError(f"{folder}: no audio below it ({' '.join(AUDIO_SUFFIXES)})")
     return found

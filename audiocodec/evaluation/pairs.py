@@ -11,6 +11,7 @@ from audiocodec.data.lines import table_lines, text_lines
 from audiocodec.data.lists import Entry, entry_of, read_entries, read_table
 from audiocodec.data.segments import Span
 from audiocodec.errors import DataError
+from audiocodec.walk import walk
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def _table(path: Path, speakers: dict[str, str]) -> _Side:
 
 def _folder(folder: Path) -> _Side:
     """Hidden files are left out: they are what other systems and unfinished copies leave."""
-    found = sorted(p for p in folder.rglob("[!.]*") if p.suffix.lower() in AUDIO_SUFFIXES)
+    found = sorted(walk(folder, AUDIO_SUFFIXES))
     if not found:
         raise DataError(f"{folder}: no {' '.join(AUDIO_SUFFIXES)} file there")
     named = [(path.relative_to(folder).with_suffix("").as_posix(), Entry(path)) for path in found]

@@ -228,7 +228,7 @@ def _write_list(plan: Plan) -> None:
     assert plan.list_path is not None
     lines = [f"{item.name} {item.target}\n" for item in plan.items if os.path.isfile(item.target)]
     with atomic_path(plan.list_path) as temporary:
-        temporary.write_text("".join(lines), encoding="utf-8")
+        temporary.write_bytes("".join(lines).encode("utf-8", "surrogateescape"))
 
 
 def write_manifest(path: Path | None, items: Iterable[Item], outcomes: Outcomes) -> None:
@@ -242,7 +242,8 @@ def write_manifest(path: Path | None, items: Iterable[Item], outcomes: Outcomes)
         lines.append(names | outcomes.get(item, {"status": there}))
     with atomic_path(path) as temporary:
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        temporary.write_text(text, encoding="utf-8")
+        # What is no text in a name is an escape in JSON, from which os.fsencode gives it again.
+        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 @contextlib.contextmanager

@@ -47,7 +47,7 @@ def convert_files(
     tables = models.load_tables(model, required=options.entropy)
 
     def load(item: Item) -> Coded:
-        return input_codes(item.source, tables)
+        return input_codes(item, tables)
 
     def compute(items: Sequence[Coded]) -> Sequence[Coded]:
         return items

@@ -1,10 +1,16 @@
 """Code files to audio files of exactly the encoded length and sample rate, through a model."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audiocodec.codes import CODE_SUFFIXES, Coded
+import numpy as np
+
+from audiocodec.codes import CODE_SUFFIXES, Coded, CodesMetadata
+from audiocodec.containers.metadata import smallest_dtype
+from audiocodec.containers.npy import read_bare
+from audiocodec.errors import CodeFileError
 from audiocodec.pipeline import batch, models
 from audiocodec.pipeline.options import DecodeOptions
 from audiocodec.pipeline.paths import Item, input_codes, output_file, plan, require_suffix
@@ -12,7 +18,9 @@ from audiocodec.pipeline.progress import Summary
 
 if TYPE_CHECKING:
     from audiocodec.models.chunking import LongDecoded
-    from audiocodec.models.transcoder import Decoded
+    from audiocodec.models.transcoder import Decoded, Transcoder
+
+log = logging.getLogger(__name__)
 
 FORMATS = ("wav", "flac", "ogg")
 
@@ -51,7 +59,10 @@ def decode_files(
         transcoder = models.load_transcoder(model, device)
 
         def load(item: Item) -> Coded:
-            coded = input_codes(item.source, tables)
+            bare = _bare_codes(item, transcoder, named=model is not None)
+            if bare is not None:
+                return bare
+            coded = input_codes(item, tables)
             transcoder.check(coded.metadata, str(item.source))
             return coded
 
@@ -64,3 +75,45 @@ def decode_files(
 
         pipeline = batch.Pipeline(load, transcoder.decode, save, seconds, transcoder.stopped.set)
         return batch.run(todo, pipeline, options, models.batch_seconds(options, device), workers)
+
+
+def _bare_codes(item: Item, transcoder: "Transcoder", named: bool) -> Coded | None:
+    """The codes of a .npy array without metadata, as language models give them; None for others.
+
+    Raises:
+        CodeFileError: integers that are no codes of the model, or whose model has not been named.
+    """
+    if item.source.suffix.lower() != ".npy" or not item.source.is_file():
+        return None
+    array = read_bare(item.source)
+    if array is None:
+        return None
+    if not named:
+        raise CodeFileError(
+            f"{item.source}: a .npy array without metadata, so nothing says which model its codes "
+            "are of; name it with --model"
+        )
+    codec = transcoder.codec
+    codes = array[None] if array.ndim == 1 else array[0] if array.ndim == 3 else array
+    stages, shape = codec.num_quantizers, array.shape
+    whole = array.ndim in (1, 2) or (array.ndim == 3 and len(array) == 1)
+    if not whole or not array.size or len(codes) > stages:
+        turned = array.ndim == 2 and shape[1] <= stages < shape[0]
+        raise CodeFileError(
+            f"{item.source}: an array of shape {shape} without metadata; {codec.name} decodes "
+            f"(frames,), (n, frames) or (1, n, frames) with n up to {stages}"
+            + ("; transpose it" if turned else "")
+        )
+    num_samples = codes.shape[1] * codec.hop_length
+    sizes = codec.codebook_sizes[: len(codes)]
+    model, rate = (codec.name, transcoder.model_hash), codec.sample_rate
+    metadata = CodesMetadata(
+        *model, rate, codec.hop_length, sizes, num_samples, rate, num_samples, 1
+    )
+    if (codes.max(axis=1) >= np.array(sizes)).any() or codes.min() < 0:
+        raise CodeFileError(f"{item.source}: has codes outside the codebooks of {codec.name}")
+    log.warning(
+        "%s: no metadata; taken as %d of %d stages and %d frames of model %s, %d Hz",
+        *(item.source, len(codes), stages, codes.shape[1], codec.name, rate),
+    )
+    return Coded(codes.astype(smallest_dtype(sizes)), metadata)

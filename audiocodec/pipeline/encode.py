@@ -1,17 +1,20 @@
 """Audio files to code files or shards, through a model."""
 
+import contextlib
 import itertools
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audiocodec.audio import AUDIO_SUFFIXES
-from audiocodec.codes import CODE_SUFFIXES, Coded, write_codes
+from audiocodec.codes import CODE_SUFFIXES, Coded, read_codes, write_codes
 from audiocodec.containers.metadata import smallest_dtype
 from audiocodec.containers.shards import FORMATS, Row, describe, writer
 from audiocodec.data.lists import read_table
-from audiocodec.errors import ConfigError, DataError
+from audiocodec.entropy.model import EntropyTables
+from audiocodec.errors import CodeFileError, ConfigError, DataError
 from audiocodec.pipeline import batch, models
 from audiocodec.pipeline.options import EncodeOptions
 from audiocodec.pipeline.paths import (
@@ -74,7 +77,35 @@ def encode_files(
         seconds = 0 if todo.single else _batch_seconds(transcoder, device, options)
         pipeline = _pipeline(transcoder, options, save)
         pipeline = replace(pipeline, nominal_bits=lambda coded: coded.nominal_bits)
+        if options.skip_existing:
+            _refuse_mixture(todo.items, transcoder, options, tables)
         return batch.run(todo, pipeline, options, seconds, workers)
+
+
+def _refuse_mixture(
+    items: Sequence[Item],
+    transcoder: "Transcoder",
+    options: EncodeOptions,
+    tables: EntropyTables | None,
+) -> None:
+    """Raises ConfigError if a code file that would be left as it is has other settings than new
+    ones; what is no whole code file of these tables is not compared.
+    """
+    sizes = transcoder.codec.codebook_sizes[: options.num_quantizers]
+    wanted = (transcoder.model_hash, len(sizes), options.channel == "each")
+    for item in items:
+        if not os.path.isfile(item.target):
+            continue
+        with contextlib.suppress(CodeFileError):
+            codes, metadata = read_codes(item.target, tables)
+            kept = codes.ndim == 3
+            if (metadata.model_hash, len(metadata.codebook_sizes), kept) != wanted:
+                raise ConfigError(
+                    f"{item.target}: made with other settings (model {metadata.model}, "
+                    f"{len(metadata.codebook_sizes)} quantizers, {'each' if kept else 'one'} "
+                    "channel) than this run; --skip-existing would leave a mixture, so encode to "
+                    "another folder, or all of it anew"
+                )
 
 
 def _transcoder(model: models.ModelName, device: str, options: EncodeOptions) -> "Transcoder":

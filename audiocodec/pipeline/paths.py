@@ -17,6 +17,7 @@ from audiocodec.data.lists import Entry, read_entries
 from audiocodec.data.segments import Span
 from audiocodec.entropy.model import EntropyTables
 from audiocodec.errors import ConfigError, DataError
+from audiocodec.walk import walk
 
 STANDARD = "-"  # as an input stdin, as an output stdout
 
@@ -34,6 +35,7 @@ class Item:
     problem: str | None = None
     span: Span | None = None
     command: str | None = None
+    named: bool = False  # on the command line, alone
 
 
 @dataclass
@@ -114,12 +116,9 @@ def entries(given: str, suffixes: Sequence[str]) -> Iterator[tuple[str, Entry]]:
         return
     if not path.is_dir():
         yield path.stem, Entry(path)
-    for parent, folders, names in os.walk(path):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):  # hidden files are other programs' unfinished ones
-            source = Path(parent) / name
-            if source.suffix.lower() in suffixes and not name.startswith("."):
-                yield str(source.relative_to(path).with_suffix("")), Entry(source)
+        return
+    for source in walk(path, suffixes):
+        yield str(source.relative_to(path).with_suffix("")), Entry(source)
 
 
 def _list_of(given: str) -> Path | None:
@@ -138,7 +137,7 @@ def _single(name: str, output: str, suffix: str) -> Item:
         target = target / (stem + suffix)
     if target == source and output != STANDARD:
         raise ConfigError(f"{name}: input and output are the same file")
-    return Item(source.stem, source, target)
+    return Item(source.stem, source, target, named=True)
 
 
 def _refuse_collisions(items: Sequence[Item]) -> None:
@@ -158,26 +157,42 @@ def _refuse_collisions(items: Sequence[Item]) -> None:
 
 @contextlib.contextmanager
 def input_file(item: Item, stopped: Event | None = None) -> Iterator[Path | IO[bytes]]:
-    """The file of `item`, or a nameless copy of what comes from stdin or a command: audio readers
-    need to seek. A command is ended when `stopped` is set.
+    """The file of `item`, or a nameless copy of what comes from stdin, a pipe or a command: audio
+    readers need to seek. A command is ended when `stopped` is set.
     """
-    if str(item.source) != STANDARD and item.command is None:
+    piped = _is_piped(item)
+    if str(item.source) != STANDARD and item.command is None and not piped:
         yield item.source
         return
     with tempfile.TemporaryFile() as file:
         if item.command is not None:
             run_command(item.command, file, stopped)
+        elif piped:
+            with open(item.source, "rb") as pipe:
+                shutil.copyfileobj(pipe, file)
+            file.flush()
         else:
             shutil.copyfileobj(sys.stdin.buffer, file)
             file.flush()
         yield file
 
 
-def input_codes(source: Path, tables: EntropyTables | None) -> Coded:
-    """The codes of `source`, or of stdin if it is `-`."""
-    if str(source) == STANDARD:
+def _is_piped(item: Item) -> bool:
+    """Whether an input that was named itself is a pipe; those in folders and lists are refused,
+    since nobody may ever write to them.
+    """
+    named = item.named or str(item.source).startswith(("/dev/fd/", "/proc/self/fd/"))
+    return named and item.source.is_fifo()
+
+
+def input_codes(item: Item, tables: EntropyTables | None) -> Coded:
+    """The codes of a file or pipe, or of stdin if the source is `-`."""
+    if str(item.source) == STANDARD:
         return read_codes_from(sys.stdin.buffer, "stdin", tables)
-    return read_codes(source, tables)
+    if _is_piped(item):
+        with open(item.source, "rb") as pipe:
+            return read_codes_from(pipe, str(item.source), tables)
+    return read_codes(item.source, tables)
 
 
 @contextlib.contextmanager

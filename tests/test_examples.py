@@ -60,6 +60,7 @@ def test_the_python_of_the_guides_works_in_the_same_folder(name, folder):
     run_block("python", text, folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebooks_run(path):
     nbformat = pytest.importorskip("nbformat")

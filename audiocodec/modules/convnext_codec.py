@@ -117,8 +117,8 @@ class ConvNextDecoderConfig:
 class ConvNextDecoder(nn.Module):
     """Latent (batch, latent_dim, frames) to waveform blocks (batch, 1, frames * hop_length).
 
-    Causal in both directions of thought: the blocks come out `delay` frames late, so callers push
-    `delay` zero frames after the last one and drop as many blocks from the start.
+    The blocks come out `delay` frames late, so callers push `delay` zero frames after the last one
+    and drop as many blocks from the start.
     """
 
     causal = True

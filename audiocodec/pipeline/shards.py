@@ -57,7 +57,7 @@ def shards_of(
 
 
 class _Reader:
-    """Reads rows and sees to it that one model made them all."""
+    """Reads rows, and makes sure that one model made them all."""
 
     def __init__(
         self, speakers: dict[str, str], tables: EntropyTables | None, progress: Progress

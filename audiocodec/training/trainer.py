@@ -319,10 +319,10 @@ class Trainer:
             return
         changes = refuse_changes(found.state["run"], self.description, self.allow_changes)
         if changes:
-            log.warning("going on with OTHER OPTIONS OR DATA than before: %s", changes)
+            log.warning("resuming with OTHER OPTIONS OR DATA than before: %s", changes)
         self._load(found)
         self.guard.load_state_dict(found.state["guard"])
-        log.info("going on from %s", found.folder)
+        log.info("resuming from %s", found.folder)
 
     def _report(self) -> None:
         rate = self.networks.optimizers["codec"].param_groups[0]["lr"]

@@ -83,9 +83,12 @@ class _Reader:
         shared = describe(metadata)
         self.shared = self.shared or shared
         if shared != self.shared:
-            raise CodeFileError(
-                f"{path}: {shared} differ from those of the first file, {self.shared}"
+            other = ", ".join(
+                f"{name} {value}, not {self.shared[name]}"
+                for name, value in shared.items()
+                if value != self.shared[name]
             )
+            raise CodeFileError(f"{path}: made with other settings than the first file: {other}")
         if codes.ndim == 3:
             if len(codes) > 1:
                 raise CodeFileError(f"{path}: has {len(codes)} channels; shards take one")

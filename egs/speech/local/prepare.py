@@ -38,7 +38,7 @@ def main() -> None:
         rows = [row for row in csv.DictReader(file, delimiter="\t") if wanted(row)]
     tasks = (delayed(convert)(row, args.corpus, args.output / "wav") for row in rows)
     work = Parallel(args.jobs, return_as="generator")(tasks)
-    utterances = list(tqdm(work, total=len(rows), desc="decode", unit="file"))
+    utterances = list(tqdm(work, total=len(rows), desc="decode", unit="file", disable=None))
     held_out = [u for u, row in zip(utterances, rows, strict=True) if is_validation(row)]
     kept = [u for u, row in zip(utterances, rows, strict=True) if not is_validation(row)]
     write_data_dir(args.output / "train", kept)

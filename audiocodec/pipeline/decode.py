@@ -59,7 +59,7 @@ def decode_files(
         transcoder = models.load_transcoder(model, device)
 
         def load(item: Item) -> Coded:
-            bare = _bare_codes(item, transcoder, named=model is not None)
+            bare = _bare_codes(item, transcoder)
             if bare is not None:
                 return bare
             coded = input_codes(item, tables)
@@ -77,22 +77,17 @@ def decode_files(
         return batch.run(todo, pipeline, options, models.batch_seconds(options, device), workers)
 
 
-def _bare_codes(item: Item, transcoder: "Transcoder", named: bool) -> Coded | None:
+def _bare_codes(item: Item, transcoder: "Transcoder") -> Coded | None:
     """The codes of a .npy array without metadata, as language models give them; None for others.
 
     Raises:
-        CodeFileError: integers that are no codes of the model, or whose model has not been named.
+        CodeFileError: integers that are no codes of the model.
     """
     if item.source.suffix.lower() != ".npy" or not item.source.is_file():
         return None
     array = read_bare(item.source)
     if array is None:
         return None
-    if not named:
-        raise CodeFileError(
-            f"{item.source}: a .npy array without metadata, so nothing says which model its codes "
-            "are of; name it with --model"
-        )
     codec = transcoder.codec
     codes = array[None] if array.ndim == 1 else array[0] if array.ndim == 3 else array
     stages, shape = codec.num_quantizers, array.shape
@@ -113,7 +108,7 @@ def _bare_codes(item: Item, transcoder: "Transcoder", named: bool) -> Coded | No
     if (codes.max(axis=1) >= np.array(sizes)).any() or codes.min() < 0:
         raise CodeFileError(f"{item.source}: has codes outside the codebooks of {codec.name}")
     log.warning(
-        "%s: no metadata; taken as %d of %d stages and %d frames of model %s, %d Hz",
+        "%s: no metadata; taken as %d of %d stages and %d frames of model %s, %d Hz (--model)",
         *(item.source, len(codes), stages, codes.shape[1], codec.name, rate),
     )
     return Coded(codes.astype(smallest_dtype(sizes)), metadata)

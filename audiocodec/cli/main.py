@@ -106,7 +106,9 @@ def _parser(
 def _commands(parser: argparse.ArgumentParser, name: str, listed: bool) -> Any:
     parser.usage = "%(prog)s COMMAND ..."
     text = None if listed else argparse.SUPPRESS  # the epilog lists them
-    return parser.add_subparsers(dest=name, metavar="COMMAND", required=True, help=text)
+    return parser.add_subparsers(
+        dest=name, metavar="COMMAND", required=True, help=text, prog=parser.prog
+    )
 
 
 def _listed(commands: dict[str, str]) -> str:

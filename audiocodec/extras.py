@@ -16,7 +16,7 @@ PURPOSES = {
     "hub": "the Hugging Face hub",
     "lhotse": "reading lhotse manifests",
     "onnx": "running ONNX models",
-    "parquet": "writing Parquet",
+    "parquet": "reading and writing Parquet",
     "pitch": "tracking pitch with CREPE",
     "train": "training and preparing data",
     "web": "drawing figures and writing pages",

@@ -103,13 +103,15 @@ def test_the_demonstration_leaves_out_what_it_has_no_packages_for(tmp_path):
     [
         ("numba", "entropy", "encode {samples}/de_eva_01.opus {out}.codec --entropy"),
         ("pyarrow", "parquet", "encode {samples} {out} --format parquet"),
+        ("pyarrow", "parquet", "decode {shard} {out}"),
         ("pandas", "eval", "evaluate --reference {samples} --degraded {samples} --output {out}"),
         ("joblib", "train", "data prepare folder --audio {samples} --output {out}"),
     ],
 )
 def test_a_missing_package_is_one_line_that_names_its_extra(tmp_path, package, name, arguments):
     samples = ROOT / "audiocodec" / "assets" / "speech_samples" / "de_eva"
-    values = {"samples": samples, "out": tmp_path / "out"}
+    (tmp_path / "a.parquet").touch()
+    values = {"samples": samples, "shard": tmp_path / "a.parquet", "out": tmp_path / "out"}
     done = without({package}, *(word.format(**values) for word in arguments.split()))
     assert done.returncode == 2
     assert done.stderr.startswith("codec: error: ") and done.stderr.count("\n") == 1

@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "codec decode speech.npy speech.wav",
         "codec decode codes/ decoded/ --format flac",
+        "codec decode shards/ decoded/",
     )
 
 

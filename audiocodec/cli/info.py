@@ -1,6 +1,7 @@
-"""`codec info`: what a model, a code file or an audio file is."""
+"""`codec info`: what a model, a code file, a shard or an audio file is."""
 
 import argparse
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from audiocodec.audio import AUDIO_SUFFIXES, audio_info
 from audiocodec.cli.arguments import add_examples, add_model_argument, add_truncated_argument
 from audiocodec.cli.output import print_report
 from audiocodec.codes import CODE_SUFFIXES, packed_layout, read_codes
+from audiocodec.containers.shard_files import SHARD_SUFFIXES, open_shard
 from audiocodec.entropy.model import EntropyTables
 from audiocodec.models.folders import DEFAULT_MODEL, model_folder
 from audiocodec.pipeline.models import load_tables
@@ -19,7 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "subject",
         nargs="?",
         metavar="MODEL|CODES|AUDIO",
-        help="a model's name or folder, a code file or an audio file (default: the shipped model)",
+        help="a model's name or folder, a code file, a shard or an audio file (default: the "
+        "shipped model)",
     )
     add_model_argument(parser)
     add_truncated_argument(parser)
@@ -30,10 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Describe one thing on stdout."""
     path = Path(args.subject or DEFAULT_MODEL)
-    if not path.is_file() and path.suffix.lower() not in (*CODE_SUFFIXES, *AUDIO_SUFFIXES):
+    known = (*CODE_SUFFIXES, *SHARD_SUFFIXES, *AUDIO_SUFFIXES)
+    if not path.is_file() and path.suffix.lower() not in known:
         report = _model(args.subject)
     elif path.suffix.lower() in CODE_SUFFIXES:
         report = _codes(path, load_tables(args.model))
+    elif path.suffix.lower() in SHARD_SUFFIXES:
+        report = _shard(path)
     else:
         report = _audio(path, args.allow_truncated)
     print_report(report, args.json)
@@ -90,6 +96,28 @@ def _codes(path: Path, tables: EntropyTables | None) -> dict[str, Any]:
     if digest:
         report["entropy_tables"] = digest.hex()
     return report
+
+
+def _shard(path: Path) -> dict[str, Any]:
+    with contextlib.closing(open_shard(path)) as shard:
+        metadata = shard.metadata
+        num_samples = sum(row.num_samples for row in shard.rows)
+        problems = [*(row.problem for row in shard.rows), shard.problem]
+        report = {
+            "shard": str(path),
+            "model": metadata.model,
+            "model_hash": metadata.model_hash,
+            "utterances": len(shard.rows),
+            "codebook_sizes": list(metadata.codebook_sizes),
+            "sample_rate": metadata.sample_rate,
+            "hop_length": metadata.hop_length,
+            "num_samples": num_samples,
+            "duration": num_samples / metadata.sample_rate,
+            "nominal_bitrate": metadata.bitrate,
+        }
+        if any(problems):
+            report["problems"] = [problem for problem in problems if problem]
+        return report
 
 
 def _audio(path: Path, allow_truncated: bool) -> dict[str, Any]:

@@ -152,7 +152,7 @@ def check_codes(codes: np.ndarray, metadata: CodesMetadata) -> None:
     check_shape(codes.shape, metadata)
     sizes = np.array(metadata.codebook_sizes, dtype=np.int64)
     stages = codes.reshape(-1, len(sizes), codes.shape[-1])
-    bad = (stages.max(axis=(0, 2)).astype(np.int64) >= sizes) | (stages.min(axis=(0, 2)) < 0)
+    bad = (stages.max(axis=(0, 2)) >= sizes) | (stages.min(axis=(0, 2)) < 0)
     if bad.any():
         stage = int(bad.argmax())
         raise CodeFileError(

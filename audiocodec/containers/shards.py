@@ -41,7 +41,7 @@ def describe(metadata: CodesMetadata) -> dict[str, str]:
 
 def write_parquet(path: Path, rows: Sequence[Row], shared: dict[str, str]) -> None:
     """A table with the columns id, speaker, num_samples, codes; `shared` in the schema."""
-    arrow, parquet = _pyarrow()
+    arrow, parquet = import_pyarrow()
     dtype = rows[0].codes.dtype
     frames = [len(stage) for row in rows for stage in row.codes]
     stages = [len(row.codes) for row in rows]
@@ -56,10 +56,11 @@ def write_parquet(path: Path, rows: Sequence[Row], shared: dict[str, str]) -> No
     assert all(row.codes.dtype == dtype for row in rows)
     table = arrow.table(columns).replace_schema_metadata(shared)
     with atomic_path(path) as temporary:
-        parquet.write_table(table, temporary, compression="zstd")
+        parquet.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
-def _pyarrow() -> tuple[ModuleType, ModuleType]:
+def import_pyarrow() -> tuple[ModuleType, ModuleType]:
+    """pyarrow and pyarrow.parquet; raises MissingPackage."""
     with extra("parquet"):
         import pyarrow
         import pyarrow.parquet
@@ -101,5 +102,5 @@ def writer(kind: str) -> tuple[str, Writer]:
         MissingPackage: pyarrow is not installed.
     """
     if kind == "parquet":
-        _pyarrow()  # before hours of encoding, not after
+        import_pyarrow()  # before hours of encoding, not after
     return FORMATS[kind]

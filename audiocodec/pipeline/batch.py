@@ -59,7 +59,9 @@ def run(
         PartialFailure: some of several failed; each has been reported on stderr.
     """
     todo = [
-        item for item in plan.items if not (options.skip_existing and os.path.lexists(item.target))
+        item
+        for item in plan.items
+        if item.problem or not (options.skip_existing and os.path.lexists(item.target))
     ]
     with stoppable():
         if plan.single:
@@ -226,7 +228,8 @@ def _compute(
 def _write_list(plan: Plan) -> None:
     """The `*.scp` list of the outputs that exist."""
     assert plan.list_path is not None
-    lines = [f"{item.name} {item.target}\n" for item in plan.items if os.path.isfile(item.target)]
+    made = [item for item in plan.items if not item.problem and os.path.isfile(item.target)]
+    lines = [f"{item.name} {item.target}\n" for item in made]
     with atomic_path(plan.list_path) as temporary:
         temporary.write_bytes("".join(lines).encode("utf-8", "surrogateescape"))
 

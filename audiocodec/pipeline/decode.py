@@ -1,5 +1,6 @@
 """Code files to audio files of exactly the encoded length and sample rate, through a model."""
 
+import contextlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +11,13 @@ import numpy as np
 from audiocodec.codes import CODE_SUFFIXES, Coded, CodesMetadata
 from audiocodec.containers.metadata import smallest_dtype
 from audiocodec.containers.npy import read_bare
+from audiocodec.containers.shard_files import SHARD_SUFFIXES, OpenShards
 from audiocodec.errors import CodeFileError
 from audiocodec.pipeline import batch, models
 from audiocodec.pipeline.options import DecodeOptions
 from audiocodec.pipeline.paths import Item, input_codes, output_file, plan, require_suffix
 from audiocodec.pipeline.progress import Summary
+from audiocodec.pipeline.rows import with_rows
 
 if TYPE_CHECKING:
     from audiocodec.models.chunking import LongDecoded
@@ -37,8 +40,10 @@ def decode_files(
     """Decode code files with the model that made them.
 
     Args:
-        inputs: code files, folders of them (searched at any depth) or lists (`*.scp`).
-        output: a file for one file, else a folder, in which the tree of the inputs is kept.
+        inputs: code files, shards of them (`.parquet`, `.tar`), folders of both (searched at any
+            depth) or lists (`*.scp`).
+        output: a file for one file, else a folder, in which the tree of the inputs is kept; the
+            utterances of a shard are named by their ids.
         model: a codec, or what `load_codec` takes; None for the default model.
         device: where a model that has to be loaded runs, e.g. "cuda".
 
@@ -52,13 +57,21 @@ def decode_files(
     1
     """
     suffix = f".{options.format}"
-    todo = plan([*map(str, inputs)], str(output), CODE_SUFFIXES, suffix, "wav.scp")
+    todo = plan([*map(str, inputs)], str(output), CODE_SUFFIXES, suffix, "wav.scp", SHARD_SUFFIXES)
     require_suffix(todo, [f".{name}" for name in FORMATS], "decoded audio ends in")
     tables = models.load_tables(model)
-    with models.model_workers(options, device, todo.single) as workers:
+    with (
+        models.model_workers(options, device, todo.single) as workers,
+        contextlib.closing(OpenShards()) as shards,
+    ):
         transcoder = models.load_transcoder(model, device)
+        todo = with_rows(todo, suffix, transcoder.check)
 
         def load(item: Item) -> Coded:
+            if item.row is not None:
+                coded = Coded(*shards.read(item.source, item.row))
+                transcoder.check(coded.metadata, f"{item.source}: row {item.row} ({item.name})")
+                return coded
             bare = _bare_codes(item, transcoder)
             if bare is not None:
                 return bare

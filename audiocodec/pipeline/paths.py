@@ -26,7 +26,7 @@ STANDARD = "-"  # as an input stdin, as an output stdout
 class Item:
     """One input and its output; `name` is its id in a list, `problem` what is wrong with it.
 
-    The input is a file, the `span` of one, or what a shell `command` prints.
+    The input is a file, the `span` or `row` of one, or what a shell `command` prints.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Item:
     span: Span | None = None
     command: str | None = None
     named: bool = False  # on the command line, alone
+    row: int | None = None  # of a shard
 
 
 @dataclass
@@ -48,7 +49,12 @@ class Plan:
 
 
 def plan(
-    inputs: Sequence[str], output: str, source_suffixes: Sequence[str], suffix: str, list_name: str
+    inputs: Sequence[str],
+    output: str,
+    source_suffixes: Sequence[str],
+    suffix: str,
+    list_name: str,
+    shard_suffixes: Sequence[str] = (),
 ) -> Plan:
     """Pair every input with its output.
 
@@ -56,27 +62,38 @@ def plan(
         source_suffixes: of the files to take from a folder, whose tree is kept.
         suffix: of the outputs.
         list_name: of the list that is written when an input is a list.
+        shard_suffixes: of files with several outputs each; the folder is their target.
 
     Raises:
         ConfigError: two inputs with one output, an output over an input, nothing to do.
     """
-    if len(inputs) == 1 and not Path(inputs[0]).is_dir() and _list_of(inputs[0]) is None:
+    files = [name for name in inputs if not Path(name).is_dir() and _list_of(name) is None]
+    shards = [name for name in files if Path(name).suffix.lower() in shard_suffixes]
+    if len(inputs) == len(files) == 1 and not shards:
         return Plan([_single(inputs[0], output, suffix)], single=True)
+    if shards and (output == STANDARD or Path(output).suffix == suffix or Path(output).is_file()):
+        raise ConfigError(f"{shards[0]}: holds several utterances; give a folder, not {output}")
     if STANDARD in inputs or output == STANDARD or Path(output).is_file():
         raise ConfigError(f"several inputs need a folder as output, and none may be {STANDARD}")
     result = Plan()
     for given in inputs:
-        for name, entry in entries(given, source_suffixes):
-            unsafe = {"", ".", ".."} & set(name.split("/"))  # an id must not lead out of the folder
-            problem = f"id {name!r} of {given} cannot name a file" if unsafe else None
-            target = Path(output) / f"{name}{suffix}"
+        for name, entry in entries(given, (*source_suffixes, *shard_suffixes)):
+            problem = None if is_safe(name) else f"id {name!r} of {given} cannot name a file"
+            is_shard = entry.path.suffix.lower() in shard_suffixes
+            target = Path(output) / ("" if is_shard else f"{name}{suffix}")
             result.items.append(item_of(name, entry, target, problem))
         if _list_of(given) is not None:
             result.list_path = Path(output) / list_name
     if not result.items:
-        raise ConfigError(f"{', '.join(inputs)}: no {' '.join(source_suffixes)} file there")
-    _refuse_collisions(result.items)
+        suffixes = " ".join((*source_suffixes, *shard_suffixes))
+        raise ConfigError(f"{', '.join(inputs)}: no {suffixes} file there")
+    _refuse_collisions([item for item in result.items if item.target != Path(output)])
     return result
+
+
+def is_safe(name: str) -> bool:
+    """Whether an id can name a file that does not lead out of its folder."""
+    return not ({"", ".", ".."} & set(name.split("/")) or "\0" in name)
 
 
 def item_of(name: str, entry: Entry, target: Path, problem: str | None = None) -> Item:

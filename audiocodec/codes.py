@@ -1,6 +1,7 @@
 """Code files: the format is chosen by the suffix when writing and recognised when reading."""
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -115,8 +116,11 @@ def packed_layout(path: str | Path) -> packed.Layout | None:
 def _open(path: str | Path) -> BinaryIO:
     """A regular file; a pipe that nobody writes to would keep a plain open() waiting for ever."""
     number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    if not stat.S_ISREG(os.fstat(number).st_mode):
+    mode = os.fstat(number).st_mode
+    if not stat.S_ISREG(mode):
         os.close(number)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         raise CodeFileError("no regular file; pipe it in and read from -")
     return os.fdopen(number, "rb")
 

@@ -171,7 +171,16 @@ def test_metadata_that_cannot_be_is_refused_though_the_checksum_fits(tmp_path, f
 
 def test_codes_that_contradict_the_metadata_are_not_written(tmp_path):
     codes = random_codes()
-    for wrong in (codes + 1024, codes - 1024, codes[:, 1:], codes[:2], codes * 1.0, codes[None]):
+    huge = codes.astype(np.uint64) + np.uint64(1 << 63)  # negative as a signed number
+    for wrong in (
+        huge,
+        codes + 1024,
+        codes - 1024,
+        codes[:, 1:],
+        codes[:2],
+        codes * 1.0,
+        codes[None],
+    ):
         with pytest.raises(CodeFileError):
             write_codes(tmp_path / "a.npy", wrong, METADATA)
     with pytest.raises(CodeFileError, match="ends in"):

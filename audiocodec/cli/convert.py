@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "codec convert speech.npy speech.codec --entropy",
         "codec convert codes/ packed/ --format codec",
         "codec convert codes/ shards/ --format webdataset --shard-size 10000",
+        "codec convert shards/ codes/",
     )
 
 

@@ -47,9 +47,10 @@ def write_parquet(path: Path, rows: Sequence[Row], shared: dict[str, str]) -> No
     stages = [len(row.codes) for row in rows]
     values = np.concatenate([row.codes.ravel() for row in rows])
     inner = arrow.ListArray.from_arrays(_offsets(frames), arrow.array(values))
+    speakers = [row.speaker and _text(row.speaker) for row in rows]
     columns = {
-        "id": arrow.array([row.id for row in rows], arrow.string()),
-        "speaker": arrow.array([row.speaker for row in rows], arrow.string()),
+        "id": arrow.array([_text(row.id) for row in rows], arrow.string()),
+        "speaker": arrow.array(speakers, arrow.string()),
         "num_samples": arrow.array([row.num_samples for row in rows], arrow.int64()),
         "codes": arrow.ListArray.from_arrays(_offsets(stages), inner),
     }
@@ -67,6 +68,11 @@ def import_pyarrow() -> tuple[ModuleType, ModuleType]:
     return pyarrow, pyarrow.parquet
 
 
+def _text(name: str) -> str:
+    """UTF-8 whatever the name: bytes that are no text become escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def _offsets(lengths: Sequence[int]) -> np.ndarray:
     return np.cumsum([0, *lengths], dtype=np.int32)
 
@@ -81,7 +87,8 @@ def write_webdataset(path: Path, rows: Sequence[Row], shared: dict[str, str]) ->
             array = io.BytesIO()
             np.save(array, row.codes)
             values = {"id": row.id, "speaker": row.speaker, "num_samples": row.num_samples}
-            text = json.dumps(values | shared, ensure_ascii=False).encode()
+            line = json.dumps(values | shared, ensure_ascii=False)
+            text = line.encode("utf-8", "backslashreplace")  # to JSON's escapes
             for suffix, data in (("npy", array.getvalue()), ("json", text)):
                 member = tarfile.TarInfo(f"{index:09d}.{suffix}")  # no time, no owner
                 member.size = len(data)

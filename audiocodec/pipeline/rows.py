@@ -12,7 +12,7 @@ from audiocodec.pipeline.paths import Item, Plan, is_safe
 Check = Callable[[CodesMetadata, str], None]
 
 
-def with_rows(todo: Plan, suffix: str, check: Check) -> Plan:
+def with_rows(todo: Plan, suffix: str, check: Check = lambda *_: None) -> Plan:
     """The plan with the rows of every shard, named by their ids, in the place of the shard.
 
     Args:

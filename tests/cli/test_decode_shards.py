@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from audiocodec import PartialFailure, decode_files
-from audiocodec.codes import CodesMetadata
+from audiocodec.codes import CodesMetadata, read_codes
 from audiocodec.containers.shard_files import OpenShards, open_shard
 from audiocodec.containers.shards import FORMATS, Row, describe
 from audiocodec.errors import CodeFileError
@@ -224,6 +224,29 @@ def test_rows_come_in_any_order_and_few_are_held(shard, kind):
     if kind == "parquet":
         assert sum(batch.num_rows for _, batch in shards.shards[path].recent) <= 256
     shards.close()
+
+
+@KINDS
+def test_shards_are_converted_to_code_files_of_the_same_codes(tmp_path, codec, shard, kind):
+    path = shard(kind, "a", "b/c", "../d")
+    outcome = codec("convert", path, tmp_path / "out", "--format", "codec")
+    assert outcome.exit_code == 3 and "1 of 3 files failed" in outcome.err
+    assert set(tree(tmp_path / "out")) == {"a.codec", "b/c.codec"}
+    shards = OpenShards()
+    for row, name in enumerate(("a", "b/c")):
+        codes, metadata = read_codes(tmp_path / "out" / f"{name}.codec")
+        expected = shards.read(path, row)
+        assert (codes == expected[0]).all() and metadata == expected[1]
+    shards.close()
+
+
+@KINDS
+def test_an_id_that_is_no_text_survives_as_an_escape(tmp_path, tiny_model_dir, codec, shard, kind):
+    name = os.fsdecode(b"a\xff")
+    outcome = codec("decode", shard(kind, name), tmp_path / "out", "--model", tiny_model_dir)
+    assert outcome.exit_code == 0
+    escaped = r"a\udcff" if kind == "parquet" else name
+    assert [path.stem for path in (tmp_path / "out").iterdir()] == [escaped]
 
 
 @KINDS

@@ -45,6 +45,7 @@ def main() -> None:
     for name in ("model", "experiment", "data", "results"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--command", required=True)
+    parser.add_argument("--kept", type=int, help="step of the model, if not that of the best")
     parser.add_argument("--note", default="", help="what else to know of the training")
     args = parser.parse_args()
     utterances = read_data_dir(args.data)
@@ -54,7 +55,7 @@ def main() -> None:
         scores(args.model, args.results),
         speed(args.results),
         usage(args.results),
-        training(args.experiment, args.command, args.note),
+        training(args.experiment, args.command, args.kept, args.note),
         data(utterances),
     ]
     print("\n\n".join(sections))
@@ -147,7 +148,7 @@ Encode and decode: {times["encode_and_decode"]:.0f} times real time on {threads}
 encoding in float64. {macs:.2f} G multiply-accumulates a second of audio."""
 
 
-def training(experiment: Path, command: str, note: str) -> str:
+def training(experiment: Path, command: str, kept: int | None, note: str) -> str:
     config = load_config(TrainConfig, experiment / "config.yaml")
     lines = [json.loads(line) for line in (experiment / "log.jsonl").read_text().splitlines()]
     gaps = [after["time"] - before["time"] for before, after in itertools.pairwise(lines)]
@@ -157,14 +158,16 @@ def training(experiment: Path, command: str, note: str) -> str:
     first = [line for line in lines if line["step"] <= FIRST_STEPS and "mel" in line]
     losses = "; ".join(f"{line['step']}: {line['mel']:.6g}" for line in first)
     best = max(valid, key=lambda line: value_of(line, config.best))
+    own = best if kept is None else next(line for line in valid if line["step"] == kept)
     heard = steps * config.batch_size * config.crops.seconds / 3600
     return f"""## Training
 
 `{command}` in `egs/speech`, commit {commit()}, seed {config.seed}: {steps} steps of
 {config.batch_size} crops of {config.crops.seconds:g} s ({heard:.1f} h of audio heard) in
-{hours:.1f} h on {environment()["processor"]}, {environment()["cores"]} cores. The best of
-{len(valid)} validations, by the measure `{config.best}`, is kept: step {best["step"]}, with
-{validated(best)} on held-out speakers of the training data.
+{hours:.1f} h on {environment()["processor"]}, {environment()["cores"]} cores. Step {own["step"]}
+is kept, with {validated(own)} on held-out speakers of the training data. The best of
+{len(valid)} validations by the measure `{config.best}` was step {best["step"]}, with
+{validated(best)}.
 
 The same command on the same data should give in `log.jsonl`, as the mean mel loss up to
 step, {losses} (the last digits depend on processor and threads).

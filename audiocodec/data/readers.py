@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent import futures
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Generic, TypeVar
@@ -90,7 +91,7 @@ class Readers(Generic[Result]):
         while True:
             try:
                 return future.result(timeout=_LOOK)
-            except TimeoutError:
+            except (TimeoutError, futures.TimeoutError):  # two classes until Python 3.11
                 if future.done():
                     raise  # the function's own
             if asked is None and self.stopping():

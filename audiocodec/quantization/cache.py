@@ -1,5 +1,6 @@
 """What is made from weights and kept until one of them changes: the rule of all such caches."""
 
+import zlib
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
@@ -36,15 +37,23 @@ def _state(tensor: Tensor) -> tuple[int, int, int, int]:
     """What changes when a tensor does: its place, how often it was changed in place, its contents.
 
     Torch does not count changes through `.data`, as averages of weights are often written, and
-    none of tensors of inference mode. The sums are of the bits, exact, weighted by row and column,
-    so that rows which change places are seen, too.
+    none of tensors of inference mode.
     """
     version = -1 if tensor.is_inference() else tensor._version
-    values = tensor.detach()
+    return tensor.data_ptr(), version, *_contents(tensor.detach())
+
+
+def _contents(values: Tensor) -> tuple[int, int]:
+    """A checksum on a CPU, where it is three times as fast as sums; elsewhere sums of the bits.
+
+    They are exact and weighted by row and column, so that rows which change places are seen, too.
+    """
+    if values.device.type == "cpu":
+        return zlib.crc32(values.reshape(-1).view(torch.uint8).numpy()), 0
     bits = values.reshape(-1).view(_INTEGERS[values.element_size()])
     table = bits.view(values.shape[0] if values.dim() > 1 and values.shape[0] else 1, -1)
     sums = [_weighted(table.sum(axis, dtype=torch.int64)) for axis in (0, 1)]
-    return tensor.data_ptr(), version, sums[0], sums[1]
+    return sums[0], sums[1]
 
 
 def _weighted(sums: Tensor) -> int:

@@ -1,7 +1,6 @@
 """Code files: the format is chosen by the suffix when writing and recognised when reading."""
 
 import contextlib
-import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -119,9 +118,8 @@ def _open(path: str | Path) -> BinaryIO:
     mode = os.fstat(number).st_mode
     if not stat.S_ISREG(mode):
         os.close(number)
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        raise CodeFileError("no regular file; pipe it in and read from -")
+        what = "a folder" if stat.S_ISDIR(mode) else "a pipe or device; pipe it in and read from -"
+        raise CodeFileError(f"not a code file, but {what}")
     return os.fdopen(number, "rb")
 
 

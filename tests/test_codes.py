@@ -113,7 +113,7 @@ def test_what_is_no_code_file_is_refused_with_its_reason(tmp_path):
             read_codes(path)
     with pytest.raises(CodeFileError, match="No such file"):
         read_codes(tmp_path / "absent.npy")
-    with pytest.raises(CodeFileError, match="Is a directory"):
+    with pytest.raises(CodeFileError, match="not a code file, but a folder"):
         read_codes(tmp_path)
     path.write_text("hello")
     with pytest.raises(CodeFileError, match="not a code file"):

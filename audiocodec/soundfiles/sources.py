@@ -53,7 +53,9 @@ class View:
         if stat.S_ISDIR(status.st_mode):
             raise AudioError(f"{name}: no such audio file, but a folder")
         if not stat.S_ISREG(status.st_mode):
-            raise AudioError(f"{name}: no regular file; pipe it in and read from -")
+            raise AudioError(
+                f"{name}: a pipe or device, not an audio file; pipe it in and read from -"
+            )
         self.number, self.size = number, status.st_size
         self.head = os.pread(number, _HEAD, 0)
 

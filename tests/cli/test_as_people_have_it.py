@@ -84,7 +84,7 @@ def test_a_pipe_among_code_files_keeps_nobody_waiting(tmp_path, tiny_model_dir, 
     assert run.exit_code == 0 and "1 pipes or devices" in caplog.text
     (tmp_path / "list.scp").write_text(f"a {tmp_path}/in/a.npy\nb {tmp_path}/in/b.npy\n")
     run = codec("decode", tmp_path / "list.scp", tmp_path / "out", *model)
-    assert run.exit_code == 3 and "no regular file" in run.err
+    assert run.exit_code == 3 and "not a code file, but a pipe" in run.err
 
 
 @pytest.mark.parametrize("dtype", ["u2", "i8", ">i4", "i1"])

@@ -143,7 +143,7 @@ def test_the_hash_names_the_weights_alone() -> None:
         (torch.tensor([0.0, float("nan")]), "NaN"),
         (torch.tensor([0.0, float("-inf")]), "infinite"),
         (torch.zeros(1, 2, 100), "shape"),
-        (torch.zeros(100, dtype=torch.int16), "int16"),
+        (torch.zeros(100, dtype=torch.complex64), "complex64"),
         (torch.zeros(()), "shape"),
     ],
 )

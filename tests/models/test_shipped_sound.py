@@ -10,9 +10,6 @@ from audiocodec.models.bundle import load_codec
 CLIPS = sorted([*DEMO.glob("*_en.flac"), *DEMO.glob("*_it.flac")])
 
 
-@pytest.mark.xfail(
-    strict=True, reason="speech_24k 15ac0e2d11c1fbc0 buzzes: one steady tone in each mel band"
-)
 @pytest.mark.parametrize("path", CLIPS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("num_quantizers", [2, 8])
 def test_no_steady_line_is_heard_in_noise_and_pauses(path, num_quantizers):

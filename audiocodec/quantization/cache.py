@@ -49,7 +49,7 @@ def _contents(values: Tensor) -> tuple[int, int]:
     They are exact and weighted by row and column, so that rows which change places are seen, too.
     """
     if values.device.type == "cpu":
-        return zlib.crc32(values.reshape(-1).view(torch.uint8).numpy()), 0
+        return zlib.crc32(values.reshape(-1).view(torch.uint8).numpy().data), 0
     bits = values.reshape(-1).view(_INTEGERS[values.element_size()])
     table = bits.view(values.shape[0] if values.dim() > 1 and values.shape[0] else 1, -1)
     sums = [_weighted(table.sum(axis, dtype=torch.int64)) for axis in (0, 1)]

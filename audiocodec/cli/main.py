@@ -6,12 +6,16 @@ import importlib
 import io
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from audiocodec._version import __version__
+from audiocodec.cli.spellings import current
 from audiocodec.errors import CodecError
+
+log = logging.getLogger(__name__)
 
 SECTIONS: dict[str, dict[str, str]] = {  # as `codec --help` lists them
     "Audio and codes": {
@@ -131,7 +135,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (0 done, 1 error, 2 usage, 3 some items failed)."""
     if logging.lastResort is not None:  # writes what no command has sent elsewhere
         logging.lastResort.setFormatter(logging.Formatter("codec: warning: %(message)s"))
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    arguments = current(given)
+    if arguments != given:
+        log.warning("codec %s is now called codec %s", *map(shlex.join, (given, arguments)))
     words = [word for word in arguments if not word.startswith("-")]
     command = " ".join(words[: 2 if words[:1] and words[0] in GROUPS else 1])
     if isinstance(sys.stdout, io.TextIOWrapper):

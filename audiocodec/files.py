@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from audiocodec.errors import CodecError
+from audiocodec.errors import CodecError, one_line
 
 _UMASK_LOCK = threading.Lock()
 
@@ -69,6 +69,20 @@ def atomic_folder(target: str | Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def library_writes() -> Iterator[None]:
+    """Around one call of a library that writes a file: a full disk is an OSError, as elsewhere.
+
+    safetensors and torch have exceptions of their own for it, which the handlers here would miss.
+    """
+    try:
+        yield
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise OSError(one_line(error)) from error
 
 
 def _folder_beside(target: Path, suffix: str) -> Path:

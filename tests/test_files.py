@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from audiocodec.errors import CodecError
-from audiocodec.files import atomic_folder, atomic_path
+from audiocodec.files import atomic_folder, atomic_path, library_writes
 
 Writer = Callable[[Path], AbstractContextManager[Path]]
 
@@ -120,3 +120,12 @@ def test_a_killed_writer_leaves_no_output(writer: Writer, tmp_path: Path) -> Non
     assert subprocess.run([sys.executable, "-c", code]).returncode == -9
     assert not (tmp_path / "x.out").exists()
     assert all(name.startswith(".") for name in os.listdir(tmp_path))
+
+
+def test_what_a_library_raises_on_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
+    with pytest.raises(CodecError, match=r"model: cannot write: .*No space left"):  # noqa: SIM117
+        with atomic_folder(tmp_path / "model") as folder:
+            (folder / "config.yaml").write_text("a: 1")
+            with library_writes():
+                raise RuntimeError("serializing: No space left on device (os error 28)")
+    assert not list(tmp_path.iterdir())

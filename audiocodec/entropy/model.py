@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from audiocodec.errors import ModelError
-from audiocodec.files import atomic_path
+from audiocodec.files import atomic_path, library_writes
 
 TABLES_FILE = "entropy.safetensors"  # beside a model's weights
 PRECISION = 16  # bits: the frequencies of all codes add up to 2**16
@@ -192,5 +192,5 @@ def _stage(tensors: dict[str, np.ndarray], number: int) -> StageTables:
 
 def write_tables(folder: str | Path, tables: EntropyTables) -> None:
     """Write the tables beside a model's weights, whole or not at all."""
-    with atomic_path(Path(folder) / TABLES_FILE) as temporary:
+    with atomic_path(Path(folder) / TABLES_FILE) as temporary, library_writes():
         save_file(tables.tensors(), temporary)

@@ -40,13 +40,22 @@ def write_results(
         table.to_csv(temporary, index=False, float_format="%.6g", errors="backslashreplace")
     if importlib.util.find_spec("pyarrow"):
         with atomic_path(folder / "utterances.parquet") as temporary:
-            table.to_parquet(temporary, index=False)
+            _readable(table).to_parquet(temporary, index=False)
     with atomic_path(folder / "summary.json") as temporary:
         text = json.dumps(summary, indent=2, ensure_ascii=False)
         temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
     with atomic_path(folder / "summary.md") as temporary:
         temporary.write_text(as_markdown(summary), encoding="utf-8", errors="backslashreplace")
     return summary
+
+
+def _readable(table: pd.DataFrame) -> pd.DataFrame:
+    """Names that are not UTF-8 with escapes, as CSV has them: Parquet takes no other text."""
+    return table.map(
+        lambda value: (
+            value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+        )
+    )
 
 
 def _summary(

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from audiocodec import config as configuration
 from audiocodec.errors import ConfigError, ModelError, one_line
-from audiocodec.files import atomic_folder
+from audiocodec.files import atomic_folder, library_writes
 from audiocodec.models.codec import Codec
 from audiocodec.models.config import CodecConfig
 from audiocodec.models.folders import (
@@ -99,7 +99,8 @@ def write_model(codec: Codec, folder: Path, dtype: torch.dtype = torch.float32) 
     basis = codec.quantizer.basis_digest
     header = {CHECKSUM_KEY: _checksum(text, tensors)}
     header |= {} if basis is None else {BASIS_KEY: basis}
-    save_file(tensors, folder / WEIGHTS_FILE, header)
+    with library_writes():
+        save_file(tensors, folder / WEIGHTS_FILE, header)
 
 
 def _checksum(config: str, tensors: dict[str, torch.Tensor]) -> str:

@@ -16,7 +16,7 @@ from audiocodec.data.commands import run_command
 from audiocodec.data.lists import Entry, read_entries
 from audiocodec.data.segments import Span
 from audiocodec.entropy.model import EntropyTables
-from audiocodec.errors import ConfigError, DataError
+from audiocodec.errors import AudioError, ConfigError, DataError
 from audiocodec.walk import walk
 
 STANDARD = "-"  # as an input stdin, as an output stdout
@@ -177,21 +177,32 @@ def input_file(item: Item, stopped: Event | None = None) -> Iterator[Path | IO[b
     """The file of `item`, or a nameless copy of what comes from stdin, a pipe or a command: audio
     readers need to seek. A command is ended when `stopped` is set.
     """
-    piped = _is_piped(item)
-    if str(item.source) != STANDARD and item.command is None and not piped:
+    if str(item.source) != STANDARD and item.command is None and not _is_piped(item):
         yield item.source
         return
-    with tempfile.TemporaryFile() as file:
-        if item.command is not None:
-            run_command(item.command, file, stopped)
-        elif piped:
-            with open(item.source, "rb") as pipe:
-                shutil.copyfileobj(pipe, file)
-            file.flush()
-        else:
-            shutil.copyfileobj(sys.stdin.buffer, file)
-            file.flush()
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(tempfile.TemporaryFile())
+            _copy(item, file, stopped)
+        except OSError as error:
+            name = "standard input" if str(item.source) == STANDARD else item.source
+            raise AudioError(
+                f"{name}: cannot be copied to {tempfile.gettempdir()}: {error.strerror or error}; "
+                "set TMPDIR to a folder with room"
+            ) from error
         yield file
+
+
+def _copy(item: Item, file: IO[bytes], stopped: Event | None) -> None:
+    """Everything that stdin, a pipe or a command gives, into `file`."""
+    if item.command is not None:
+        run_command(item.command, file, stopped)
+    elif str(item.source) == STANDARD:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+    else:
+        with open(item.source, "rb") as pipe:
+            shutil.copyfileobj(pipe, file)
+    file.flush()
 
 
 def _is_piped(item: Item) -> bool:

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from audiocodec import config as configuration
 from audiocodec.errors import CodecError, ModelError, one_line
-from audiocodec.files import atomic_folder, sha256_of
+from audiocodec.files import atomic_folder, library_writes, sha256_of
 from audiocodec.models.bundle import load_codec, write_model
 from audiocodec.models.codec import Codec
 from audiocodec.models.config import CodecConfig
@@ -81,7 +81,8 @@ def save_checkpoint(
     with atomic_folder(folder) as temporary:
         write_model(average, temporary)
         write_discriminators(discriminators.state_dict(), config, temporary)
-        torch.save(state, temporary / STATE_FILE)
+        with library_writes():
+            torch.save(state, temporary / STATE_FILE)
         sums = {path.name: sha256_of(path) for path in sorted(temporary.iterdir())}
         (temporary / CHECKSUMS_FILE).write_text(json.dumps(sums, indent=2), encoding="utf-8")
 
@@ -89,7 +90,8 @@ def save_checkpoint(
 def write_discriminators(tensors: Tensors, config: TrainConfig, folder: Path) -> None:
     """Write the files that fine-tuning needs besides the model into an existing folder."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(tensors, folder / DISCRIMINATORS_FILE)
+    with library_writes():
+        save_file(tensors, folder / DISCRIMINATORS_FILE)
     (folder / TRAINING_FILE).write_text(configuration.dump_yaml(config), encoding="utf-8")
 
 

@@ -1,10 +1,12 @@
 """Folders, names and pipes as people have them: nothing is lost unnoticed, nothing hangs."""
 
+import errno
 import json
 import os
 import resource
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -181,3 +183,30 @@ def test_a_name_that_is_too_long_is_one_line(tmp_path, tiny_model_dir, codec):
         "encode", tmp_path / "a.wav", tmp_path / f"{'x' * 300}.npy", "--model", tiny_model_dir
     )
     assert run.exit_code == 1 and run.err.count("\n") == 1 and "too long" in run.err
+
+
+def test_a_name_that_is_no_text_is_evaluated_like_any_other(tmp_path, codec):
+    for folder in ("reference", "degraded"):
+        write_audio(tmp_path / folder / "a.wav", 16_000)
+        (tmp_path / folder / "a.wav").rename(tmp_path / folder / f"{NO_TEXT}.wav")
+        write_audio(tmp_path / folder / "plain.wav", 16_000)
+    run = codec(
+        "evaluate", "--reference", tmp_path / "reference", "--degraded", tmp_path / "degraded",
+        "--metrics", "si_sdr", "--output", tmp_path / "scores", "--no-report", "--jobs", 1,
+    )  # fmt: skip
+    assert run.exit_code == 0
+    assert rows_of(tmp_path / "scores/utterances.parquet") == ["caf\\udce9", "plain"]
+
+
+def rows_of(path: Path) -> list[str]:
+    return sorted(pytest.importorskip("pyarrow.parquet").read_table(path)["id"].to_pylist())
+
+
+def test_a_full_temporary_folder_is_named(tmp_path, tiny_model_dir, codec, monkeypatch):
+    def full() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    run = codec("encode", "-", tmp_path / "a.npy", "--model", tiny_model_dir)
+    assert run.exit_code == 1 and "No space left on device; set TMPDIR" in run.err
+    assert not (tmp_path / "a.npy").exists()

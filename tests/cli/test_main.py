@@ -46,7 +46,7 @@ def test_every_command_shows_examples_that_its_parser_takes(command, capsys):
 
 def test_an_unknown_command_is_a_usage_error(capsys):
     with pytest.raises(SystemExit) as caught:
-        main(["stream-encode"])
+        main(["streamencode"])
     assert caught.value.code == 2 and "invalid choice" in capsys.readouterr().err
 
 

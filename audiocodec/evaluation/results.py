@@ -34,13 +34,13 @@ def write_results(
     """
     columns = ["id", "speaker", "seconds", *metrics, "length_difference", "flags", "reason"]
     columns += ["reference_path", "degraded_path"]
-    table = pd.DataFrame(list(rows)).reindex(columns=columns)
+    table = pd.DataFrame(list(map(_readable, rows))).reindex(columns=columns)
     summary = _summary(table, metrics, stamp)
     with atomic_path(folder / "utterances.csv") as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g", errors="backslashreplace")
     if importlib.util.find_spec("pyarrow"):
         with atomic_path(folder / "utterances.parquet") as temporary:
-            _readable(table).to_parquet(temporary, index=False)
+            table.to_parquet(temporary, index=False)
     with atomic_path(folder / "summary.json") as temporary:
         text = json.dumps(summary, indent=2, ensure_ascii=False)
         temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
@@ -49,13 +49,12 @@ def write_results(
     return summary
 
 
-def _readable(table: pd.DataFrame) -> pd.DataFrame:
-    """Names that are not UTF-8 with escapes, as CSV has them: Parquet takes no other text."""
-    return table.map(
-        lambda value: (
-            value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
-        )
-    )
+def _readable(row: Row) -> dict[str, Any]:
+    """A row whose names that are not UTF-8 have escapes: tables take no other text."""
+    return {
+        key: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+        for key, value in row.items()
+    }
 
 
 def _summary(

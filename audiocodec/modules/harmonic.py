@@ -138,9 +138,9 @@ class HarmonicHead(nn.Module):
         direct = log_magnitude.clamp(max=MAX_LOG_MAGNITUDE).exp() * phase.cos()
         gain = (envelope @ self.envelope).clamp(max=MAX_LOG_MAGNITUDE).exp()
         logit = share @ self.share
-        return torch.cat(
-            [direct, gain * logit.sigmoid().sqrt(), gain * (-logit).sigmoid().sqrt()], -1
-        )
+        # Roots of the two shares; by the logarithm, since a root has no gradient at 0.
+        voiced, unvoiced = (gain * (F.logsigmoid(side) / 2).exp() for side in (logit, -logit))
+        return torch.cat([direct, voiced, unvoiced], dim=-1)
 
     def _segments(self, coefficients: Tensor) -> Tensor:
         basis = self.basis[: coefficients.shape[-1]]

@@ -68,6 +68,14 @@ def test_noise_is_flat_and_of_the_level_asked_for(noise_gain: float) -> None:
     assert float(waveform.square().mean() - voice) == pytest.approx(noise, rel=0.1)
 
 
+@pytest.mark.parametrize("share", [-200.0, 200.0])
+def test_gradients_are_finite_however_sure_the_head_is(share: float) -> None:
+    head, features = head_and_features(gain=-4.0, share=share)
+    features.requires_grad_()
+    head(features).square().sum().backward()
+    assert features.grad is not None and torch.isfinite(features.grad).all()
+
+
 def test_rows_hear_other_noise_in_training_only() -> None:
     head, features = head_and_features(gain=-4.0, share=-30.0)
     two = features.repeat(2, 1, 1)

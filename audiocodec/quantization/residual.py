@@ -5,17 +5,15 @@ bitrate: the first n rows of the codes are a codec of n stages.
 """
 
 from dataclasses import dataclass, fields
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from audiocodec.errors import ConfigError
-from audiocodec.quantization.base import Quantized, Quantizer
-from audiocodec.quantization.frozen import joint_digest
+from audiocodec.quantization.base import Quantized
 from audiocodec.quantization.gradients import pass_gradient
 from audiocodec.quantization.simvq import SimVQ, SimVQConfig
-from audiocodec.quantization.stages import active_stages
+from audiocodec.quantization.stages import ResidualStages, active_stages
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class ResidualSimVQConfig(SimVQConfig):
         return SimVQConfig(**options | {"seed": self.seed + index})
 
 
-class ResidualSimVQ(Quantizer):
+class ResidualSimVQ(ResidualStages):
     """A stack of `SimVQ`; `codes` is (batch, num_quantizers, *positions), coarse to fine.
 
     >>> import torch
@@ -63,14 +61,6 @@ class ResidualSimVQ(Quantizer):
             SimVQ(config.stage(index), latent_dim) for index in range(config.num_quantizers)
         )
 
-    @property
-    def codebooks(self) -> list[Quantizer]:
-        return list(self._stages())
-
-    @property
-    def basis_digest(self) -> str | None:
-        return joint_digest(stage.basis_digest for stage in self._stages())
-
     def forward(self, latent: Tensor, num_quantizers: int | Tensor | None = None) -> Quantized:
         latent = residual = latent.to(torch.promote_types(latent.dtype, torch.float32))
         active = active_stages(self.num_quantizers, num_quantizers, residual)
@@ -86,28 +76,3 @@ class ResidualSimVQ(Quantizer):
             codes.append(stage_codes)
         passed = pass_gradient(latent, total, self.config.gradient)
         return Quantized(passed, torch.cat(codes, dim=1), loss)
-
-    def _stages(self) -> Any:
-        return self.stages
-
-    @torch.no_grad()
-    def encode(self, latent: Tensor, num_quantizers: int | None = None) -> Tensor:
-        residual, codes = latent, []
-        for stage in list(self._stages())[: num_quantizers or self.num_quantizers]:
-            codes.append(stage.encode(residual))
-            residual = residual - stage.decode(codes[-1])
-        return torch.cat(codes, dim=1)
-
-    def decode(self, codes: Tensor) -> Tensor:
-        # In the order of `forward`: decoding gives the vector of training bit for bit.
-        total = self._stages()[0].decode(codes[:, :1])
-        for index in range(1, codes.shape[1]):
-            total = total + self._stages()[index].decode(codes[:, index : index + 1])
-        return total
-
-    @torch.no_grad()
-    def initialize(self, latent: Tensor) -> None:
-        residual = latent
-        for stage in self._stages():
-            stage.initialize(residual)
-            residual = residual - stage.decode(stage.encode(residual))

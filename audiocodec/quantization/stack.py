@@ -14,11 +14,10 @@ from torch import Tensor, nn
 
 from audiocodec.config import one_of
 from audiocodec.errors import ConfigError
-from audiocodec.quantization.base import Quantized, Quantizer, at_least_float32
+from audiocodec.quantization.base import Quantized, at_least_float32
 from audiocodec.quantization.ema_vq import EmaVQConfig
-from audiocodec.quantization.frozen import joint_digest
 from audiocodec.quantization.single import SINGLE
-from audiocodec.quantization.stages import active_stages
+from audiocodec.quantization.stages import ResidualStages, active_stages
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class StackConfig:
         return replace(self.stage, seed=self.stage.seed + index)
 
 
-class Stack(Quantizer):
+class Stack(ResidualStages):
     """Codes (batch, num_quantizers, *positions), coarse to fine."""
 
     def __init__(self, config: StackConfig, latent_dim: int) -> None:
@@ -50,17 +49,6 @@ class Stack(Quantizer):
             for index in range(config.num_quantizers)
         )
         self.codebook_sizes = sum((stage.codebook_sizes for stage in self._stages()), ())
-
-    @property
-    def codebooks(self) -> list[Quantizer]:
-        return list(self._stages())
-
-    @property
-    def basis_digest(self) -> str | None:
-        return joint_digest(stage.basis_digest for stage in self._stages())
-
-    def _stages(self) -> Any:
-        return self.stages
 
     def forward(self, latent: Tensor, num_quantizers: int | Tensor | None = None) -> Quantized:
         residual = at_least_float32(latent)
@@ -73,25 +61,3 @@ class Stack(Quantizer):
             losses.append(quantized.loss)
             codes.append(quantized.codes)
         return Quantized(total, torch.cat(codes, dim=1), torch.stack(losses).mean())
-
-    @torch.no_grad()
-    def encode(self, latent: Tensor, num_quantizers: int | None = None) -> Tensor:
-        residual, codes = latent, []
-        for stage in list(self._stages())[: num_quantizers or self.num_quantizers]:
-            codes.append(stage.encode(residual))
-            residual = residual - stage.decode(codes[-1])
-        return torch.cat(codes, dim=1)
-
-    def decode(self, codes: Tensor) -> Tensor:
-        # In the order of `forward`: decoding gives the vector of training bit for bit.
-        total = self._stages()[0].decode(codes[:, :1])
-        for index in range(1, codes.shape[1]):
-            total = total + self._stages()[index].decode(codes[:, index : index + 1])
-        return total
-
-    @torch.no_grad()
-    def initialize(self, latent: Tensor) -> None:
-        residual = latent
-        for stage in self._stages():
-            stage.initialize(residual)
-            residual = residual - stage.decode(stage.encode(residual))

@@ -77,7 +77,18 @@ def add_shard_arguments(parser: argparse.ArgumentParser) -> None:
         "--utt2spk",
         type=Path,
         metavar="FILE",
-        help="speakers by utterance, of a data directory, for shards",
+        help="speakers by utterance, for shards (default: utt2spk of a data directory)",
+    )
+    parser.add_argument(
+        "--text",
+        type=Path,
+        metavar="FILE",
+        help="texts by utterance, for shards (default: text of a data directory)",
+    )
+    parser.add_argument(
+        "--flatten",
+        action="store_true",
+        help="one list of codes for each utterance in a shard, frame by frame, not one a stage",
     )
     parser.add_argument(
         "--shard-size",

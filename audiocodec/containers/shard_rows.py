@@ -12,6 +12,7 @@ from audiocodec.containers.metadata import CodesMetadata, check_codes, smallest_
 from audiocodec.errors import CodeFileError
 
 SHARED = ("model", "model_hash", "sample_rate", "hop_length", "codebook_sizes")
+LABELS = ("speaker", "text", "source")  # which may be missing, and are in older shards
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,9 @@ class Listed:
     id: str
     num_samples: int = 0  # at the model's rate
     problem: str | None = None
+    speaker: str | None = None
+    text: str | None = None
+    source: str | None = None
 
 
 class Shard(ABC):
@@ -53,13 +57,15 @@ class Shard(ABC):
         """Give up what is held open."""
 
 
-def listed(index: int, name: object, num_samples: object) -> Listed:
+def listed(index: int, values: Mapping[str, object]) -> Listed:
     """A row as its shard describes it."""
+    name, num_samples = values.get("id"), values.get("num_samples")
     if not isinstance(name, str) or not name:
         return Listed(f"row-{index}", problem=f"row {index} has no id")
     if type(num_samples) is not int:
         return Listed(name, problem=f"row {index} ({name}) has no num_samples")
-    return Listed(name, num_samples)
+    labels = [values.get(label) for label in LABELS]
+    return Listed(name, num_samples, None, *(v if isinstance(v, str) else None for v in labels))
 
 
 def metadata_of(values: Mapping[str, object], num_samples: object) -> CodesMetadata:
@@ -83,6 +89,9 @@ def metadata_of(values: Mapping[str, object], num_samples: object) -> CodesMetad
 
 
 def checked(codes: np.ndarray, metadata: CodesMetadata) -> tuple[np.ndarray, CodesMetadata]:
-    """`Shard.read` of codes of any integer type."""
+    """`Shard.read` of codes of any integer type, flattened or not."""
+    stages = len(metadata.codebook_sizes)
+    if codes.ndim == 1 and len(codes) % stages == 0:  # frame by frame
+        codes = codes.reshape(-1, stages).T
     check_codes(codes, metadata)
-    return codes.astype(smallest_dtype(metadata.codebook_sizes)), metadata
+    return np.ascontiguousarray(codes, smallest_dtype(metadata.codebook_sizes)), metadata

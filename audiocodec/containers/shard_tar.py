@@ -57,7 +57,7 @@ class TarShard(Shard):
         shared = {name: values.get(name) for name in SHARED}
         self.shared = self.shared or shared
         self.mixed = self.mixed or shared != self.shared
-        row = listed(index, values.get("id"), values.get("num_samples"))
+        row = listed(index, values)
         if "npy" not in places:
             return Listed(row.id, problem=f"row {index} ({row.id}) has no .npy beside its .json")
         return row

@@ -13,7 +13,7 @@ from audiocodec.pipeline.options import ConvertOptions
 from audiocodec.pipeline.paths import Item, input_codes, output_file, plan, require_suffix
 from audiocodec.pipeline.progress import Summary
 from audiocodec.pipeline.rows import with_rows
-from audiocodec.pipeline.shards import write_shards
+from audiocodec.pipeline.shards import refuse_flat_files, write_shards
 
 DEFAULTS = ConvertOptions()
 
@@ -45,6 +45,7 @@ def convert_files(
         if options.entropy:
             raise ConfigError(f"{options.format} shards hold plain codes; leave out entropy coding")
         return write_shards(inputs, output, model, options)
+    refuse_flat_files(options)
     suffix = f".{options.format}"
     todo = plan(
         [*map(str, inputs)], str(output), CODE_SUFFIXES, suffix, "codes.scp", SHARD_SUFFIXES

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 from audiocodec.audio import AUDIO_SUFFIXES
 from audiocodec.codes import CODE_SUFFIXES, Coded, read_codes, write_codes
-from audiocodec.containers.metadata import smallest_dtype
-from audiocodec.containers.shards import FORMATS, Row, describe, writer
-from audiocodec.data.lists import read_table
+from audiocodec.containers.shards import FORMATS, describe, writer
 from audiocodec.entropy.model import EntropyTables
 from audiocodec.errors import CodeFileError, ConfigError, DataError
 from audiocodec.pipeline import batch, models
+from audiocodec.pipeline.labels import Labels
 from audiocodec.pipeline.options import EncodeOptions
 from audiocodec.pipeline.paths import (
     Item,
@@ -27,7 +26,7 @@ from audiocodec.pipeline.paths import (
     require_suffix,
 )
 from audiocodec.pipeline.progress import Progress, Summary
-from audiocodec.pipeline.shards import shards_of
+from audiocodec.pipeline.shards import refuse_flat_files, shards_of
 
 if TYPE_CHECKING:
     from audiocodec.models.chunking import LongSound
@@ -63,6 +62,7 @@ def encode_files(
     """
     if options.format in FORMATS:
         return _encode_to_shards(inputs, output, model, device, options)
+    refuse_flat_files(options)
     suffix = f".{options.format}"
     todo = plan([*map(str, inputs)], str(output), AUDIO_SUFFIXES, suffix, "codes.scp")
     require_suffix(todo, CODE_SUFFIXES, "a code file ends in")
@@ -157,7 +157,7 @@ def _encode_to_shards(
     if not files or len(dict(files)) < len(files):
         wrong = "an id comes twice" if files else f"no {' '.join(AUDIO_SUFFIXES)} file there"
         raise ConfigError(f"{', '.join(map(str, inputs))}: {wrong}")
-    speakers = {} if options.utt2spk is None else read_table(Path(options.utt2spk))
+    labels = Labels(inputs, options)
     suffix, write = writer(options.format)
     parts, targets = shards_of(files, Path(output), options.shard_size, suffix)
     shards = [
@@ -176,13 +176,7 @@ def _encode_to_shards(
             batch.run_items(shard, pipeline, options, progress, seconds, workers)
             pairs = [(item, coded.pop(item)) for item in shard if item in coded]
             if pairs:
-                rows = [_row(item, own, speakers) for item, own in pairs]
+                rows = [labels.row(item, *own) for item, own in pairs]
                 write(shard[0].target, rows, describe(pairs[0][1].metadata))
     batch.write_manifest(options.manifest, itertools.chain(*shards), progress.outcomes)
     return progress.finish()
-
-
-def _row(item: Item, coded: Coded, speakers: dict[str, str]) -> Row:
-    codes, metadata = coded
-    codes = codes.astype(smallest_dtype(metadata.codebook_sizes))
-    return Row(item.name, speakers.get(item.name), codes, metadata.num_samples)

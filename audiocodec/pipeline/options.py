@@ -32,14 +32,19 @@ class ConvertOptions(BatchOptions):
 
     format: of the files: npy, npz or codec; or of shards: parquet or webdataset.
     entropy: make `.codec` files smaller with the model's entropy tables, which readers then need.
-    utt2spk: file with the speakers of a data directory by utterance, for shards.
+    utt2spk, text: files with speakers and texts by utterance, for shards; None for those beside
+        the lists (`*.scp`) or in the data directories that are the inputs.
     shard_size: utterances in a shard.
+    flatten: store the codes of an utterance in a shard as one list, frame by frame, instead of a
+        list for each stage.
     """
 
     format: str = "npy"
     entropy: bool = False
     utt2spk: Path | None = None
     shard_size: int = 5000
+    text: Path | None = None
+    flatten: bool = False
 
 
 @dataclass(frozen=True)

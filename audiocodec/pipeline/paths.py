@@ -67,7 +67,7 @@ def plan(
     Raises:
         ConfigError: two inputs with one output, an output over an input, nothing to do.
     """
-    files = [name for name in inputs if not Path(name).is_dir() and _list_of(name) is None]
+    files = [name for name in inputs if not Path(name).is_dir() and list_of(name) is None]
     shards = [name for name in files if Path(name).suffix.lower() in shard_suffixes]
     if len(inputs) == len(files) == 1 and not shards:
         return Plan([_single(inputs[0], output, suffix)], single=True)
@@ -82,7 +82,7 @@ def plan(
             is_shard = entry.path.suffix.lower() in shard_suffixes
             target = Path(output) / ("" if is_shard else f"{name}{suffix}")
             result.items.append(item_of(name, entry, target, problem))
-        if _list_of(given) is not None:
+        if list_of(given) is not None:
             result.list_path = Path(output) / list_name
     if not result.items:
         suffixes = " ".join((*source_suffixes, *shard_suffixes))
@@ -128,7 +128,7 @@ def entries(given: str, suffixes: Sequence[str]) -> Iterator[tuple[str, Entry]]:
         suffixes: of the files to take from a folder; their ids are their paths in it.
     """
     path = Path(given)
-    if (listed := _list_of(given)) is not None:
+    if (listed := list_of(given)) is not None:
         yield from read_entries(listed).items()
         return
     if not path.is_dir():
@@ -138,7 +138,7 @@ def entries(given: str, suffixes: Sequence[str]) -> Iterator[tuple[str, Entry]]:
         yield str(source.relative_to(path).with_suffix("")), Entry(source)
 
 
-def _list_of(given: str) -> Path | None:
+def list_of(given: str) -> Path | None:
     """The list that is meant: a `*.scp` file, or that of a data directory."""
     path = Path(given)
     if given.endswith(".scp"):

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from audiocodec.codes import CODE_SUFFIXES, CodesMetadata, read_codes
-from audiocodec.containers.shards import Row, describe, writer
-from audiocodec.data.lists import read_table
+from audiocodec.containers.shards import FORMATS, Row, describe, writer
 from audiocodec.entropy.model import EntropyTables
 from audiocodec.errors import CodecError, CodeFileError, ConfigError
+from audiocodec.pipeline.labels import Labels
 from audiocodec.pipeline.models import load_tables
 from audiocodec.pipeline.options import ConvertOptions
 from audiocodec.pipeline.paths import Item, found
@@ -32,14 +32,14 @@ def write_shards(
     if not files:
         names = ", ".join(map(str, inputs))
         raise ConfigError(f"{names}: no {' '.join(CODE_SUFFIXES)} file there")
-    speakers = {} if options.utt2spk is None else read_table(Path(options.utt2spk))
+    labels = Labels(inputs, options)
     tables = load_tables(model)
     suffix, write = writer(options.format)
     shards, targets = shards_of(files, Path(output), options.shard_size, suffix)
     skipped = [options.skip_existing and target.exists() for target in targets]
     there = sum(len(shard) for shard, skip in zip(shards, skipped, strict=True) if skip)
     progress = Progress(len(files), there, options.report)
-    reader = _Reader(speakers, tables, progress)
+    reader = _Reader(labels, tables, progress)
     for shard, target, skip in zip(shards, targets, skipped, strict=True):
         rows = [] if skip else reader.rows(shard)
         if rows:
@@ -56,14 +56,20 @@ def shards_of(
     return parts, [folder / name for name in names]
 
 
+def refuse_flat_files(options: ConvertOptions) -> None:
+    """Raises ConfigError if code files are to be flattened."""
+    if options.flatten:
+        raise ConfigError(
+            f"flatten is for shards ({', '.join(FORMATS)}); code files have a row for each stage"
+        )
+
+
 class _Reader:
     """Reads rows, and makes sure that one model made them all."""
 
-    def __init__(
-        self, speakers: dict[str, str], tables: EntropyTables | None, progress: Progress
-    ) -> None:
-        self.speakers, self.tables, self.progress = speakers, tables, progress
-        self.shared: dict[str, str] = {}
+    def __init__(self, labels: Labels, tables: EntropyTables | None, progress: Progress) -> None:
+        self.labels, self.tables, self.progress = labels, tables, progress
+        self.shared: dict[str, Any] = {}
 
     def rows(self, files: Sequence[tuple[str, Path]]) -> list[Row]:
         """The rows of the files that can be read."""
@@ -93,4 +99,4 @@ class _Reader:
             if len(codes) > 1:
                 raise CodeFileError(f"{path}: has {len(codes)} channels; shards take one")
             codes = codes[0]
-        return Row(name, self.speakers.get(name), codes, metadata.num_samples), metadata
+        return self.labels.row(Item(name, path, path), codes, metadata), metadata

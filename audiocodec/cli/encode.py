@@ -34,11 +34,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="run the entries of a list that are shell commands ('... |'); if you trust it",
     )
+    parser.add_argument(
+        "--part",
+        type=arguments.positive,
+        metavar="K",
+        help="do one part of the inputs, numbered from 1; the other jobs of an array do the others",
+    )
+    parser.add_argument(
+        "--of", type=arguments.positive, metavar="N", help="how many parts there are"
+    )
     arguments.add_examples(
         parser,
         "codec encode speech.wav speech.npy",
         "codec encode corpus/ codes/ --format codec --entropy --jobs 4",
         "codec encode corpus/ shards/ --format parquet --device cuda",
+        "codec encode corpus/ codes/ --part $SLURM_ARRAY_TASK_ID --of 100",
     )
 
 

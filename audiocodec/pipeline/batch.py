@@ -79,7 +79,7 @@ def run(
             run_items(todo, pipeline, options, progress, batch_seconds, workers)
         finally:
             if plan.list_path is not None:
-                _write_list(plan)
+                write_list(plan)
             write_manifest(options.manifest, plan.items, progress.outcomes)
         return progress.finish()
 
@@ -225,13 +225,17 @@ def _compute(
     ]
 
 
-def _write_list(plan: Plan) -> None:
-    """The `*.scp` list of the outputs that exist."""
+def write_list(plan: Plan) -> bool:
+    """Write the `*.scp` list of the outputs that exist; whether it was another one before."""
     assert plan.list_path is not None
     made = [item for item in plan.items if not item.problem and os.path.isfile(item.target)]
-    lines = [f"{item.name} {item.target}\n" for item in made]
+    text = "".join(f"{item.name} {item.target}\n" for item in made)
+    content = text.encode("utf-8", "surrogateescape")
+    if plan.list_path.is_file() and plan.list_path.read_bytes() == content:
+        return False
     with atomic_path(plan.list_path) as temporary:
-        temporary.write_bytes("".join(lines).encode("utf-8", "surrogateescape"))
+        temporary.write_bytes(content)
+    return True
 
 
 def write_manifest(path: Path | None, items: Iterable[Item], outcomes: Outcomes) -> None:
@@ -247,6 +251,11 @@ def write_manifest(path: Path | None, items: Iterable[Item], outcomes: Outcomes)
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         # What is no text in a name is an escape in JSON, from which os.fsencode gives it again.
         temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+
+def names_of_manifest(content: bytes) -> list[str]:
+    """The ids of what `write_manifest` wrote."""
+    return [json.loads(line)["id"] for line in content.splitlines()]
 
 
 @contextlib.contextmanager

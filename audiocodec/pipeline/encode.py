@@ -13,11 +13,12 @@ from audiocodec.codes import CODE_SUFFIXES, Coded, read_codes, write_codes
 from audiocodec.containers.shards import FORMATS, describe, writer
 from audiocodec.entropy.model import EntropyTables
 from audiocodec.errors import CodeFileError, ConfigError, DataError
-from audiocodec.pipeline import batch, models
+from audiocodec.pipeline import batch, models, parts
 from audiocodec.pipeline.labels import Labels
 from audiocodec.pipeline.options import EncodeOptions
 from audiocodec.pipeline.paths import (
     Item,
+    Plan,
     entries,
     input_file,
     item_of,
@@ -66,13 +67,27 @@ def encode_files(
     suffix = f".{options.format}"
     todo = plan([*map(str, inputs)], str(output), AUDIO_SUFFIXES, suffix, "codes.scp")
     require_suffix(todo, CODE_SUFFIXES, "a code file ends in")
+    whole, part = todo, parts.part_of(options)
+    if part is not None:
+        if todo.single:
+            raise ConfigError(
+                f"{todo.items[0].source}: is one file; --part takes folders and lists"
+            )
+        chosen = parts.choose(
+            [*map(str, inputs)], [[item] for item in todo.items], part, options.report
+        )
+        todo = Plan([todo.items[index] for index in chosen])
     tables = models.load_tables(model, required=True) if options.entropy else None
 
     def save(item: Item, coded: Coded) -> None:
         with output_file(item.target, suffix) as path:
             write_codes(path, coded.codes, coded.metadata, tables)
 
-    with models.model_workers(options, device, todo.single) as workers:
+    with (
+        models.model_workers(options, device, todo.single) as workers,
+        parts.joining(options.manifest, whole, part) as manifest,
+    ):
+        options = replace(options, manifest=manifest)
         transcoder = _transcoder(model, device, options)
         seconds = 0 if todo.single else _batch_seconds(transcoder, device, options)
         pipeline = _pipeline(transcoder, options, save)
@@ -159,16 +174,24 @@ def _encode_to_shards(
         raise ConfigError(f"{', '.join(map(str, inputs))}: {wrong}")
     labels = Labels(inputs, options)
     suffix, write = writer(options.format)
-    parts, targets = shards_of(files, Path(output), options.shard_size, suffix)
+    groups, targets = shards_of(files, Path(output), options.shard_size, suffix)
     shards = [
-        [item_of(name, entry, target) for name, entry in part]
-        for part, target in zip(parts, targets, strict=True)
+        [item_of(name, entry, target) for name, entry in group]
+        for group, target in zip(groups, targets, strict=True)
     ]
-    left = [not (options.skip_existing and target.exists()) for target in targets]
-    skipped = len(files) - sum(map(len, itertools.compress(shards, left)))
+    whole, part = Plan([*itertools.chain(*shards)]), parts.part_of(options)
+    chosen = parts.choose([*map(str, inputs)], shards, part, options.report)
+    shards = [shards[index] for index in chosen]
+    left = [not (options.skip_existing and shard[0].target.exists()) for shard in shards]
+    count = sum(map(len, shards))
+    skipped = count - sum(map(len, itertools.compress(shards, left)))
     coded: dict[Item, Coded] = {}
-    progress = Progress(len(files), skipped, options.report)
-    with models.model_workers(options, device, single=False) as workers, batch.stoppable():
+    progress = Progress(count, skipped, options.report)
+    with (
+        models.model_workers(options, device, single=False) as workers,
+        batch.stoppable(),
+        parts.joining(options.manifest, whole, part) as manifest,
+    ):
         transcoder = _transcoder(model, device, options)
         seconds = _batch_seconds(transcoder, device, options)
         pipeline = _pipeline(transcoder, options, coded.__setitem__)
@@ -178,5 +201,5 @@ def _encode_to_shards(
             if pairs:
                 rows = [labels.row(item, *own) for item, own in pairs]
                 write(shard[0].target, rows, describe(pairs[0][1].metadata))
-    batch.write_manifest(options.manifest, itertools.chain(*shards), progress.outcomes)
+        batch.write_manifest(manifest, itertools.chain(*shards), progress.outcomes)
     return progress.finish()

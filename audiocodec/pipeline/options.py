@@ -55,12 +55,15 @@ class EncodeOptions(ConvertOptions):
     channel: the number of one from 0, "mix" for the mean of all, "each" for all of them.
     allow_truncated: take files that were cut short as far as they go.
     run_commands: run the entries of a list that are shell commands; for lists that are trusted.
+    part, of: do part `part` of `of`, numbered from 1, which other jobs complete; None for all.
     """
 
     num_quantizers: int | None = None
     channel: Channel = "mix"
     allow_truncated: bool = False
     run_commands: bool = False
+    part: int | None = None
+    of: int | None = None
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,27 @@ def open_audio(source: Source, allow_truncated: bool = False) -> AudioFile:
         raise
 
 
+def stated_seconds(source: Source) -> float | None:
+    """The duration that a file's header states and its size bears out; None where nothing but
+    decoding the file could tell, or where there is no such file.
+    """
+    try:
+        number = open_number(source)
+    except AudioError:
+        return None
+    try:
+        view = View(number, source_name(source))
+        found, flac = survey(view), stream_info(view.head)
+        if view.head.startswith(b"OggS") or found.fault or not (found.exact or flac):
+            return None
+        file = SndFile(view, source_name(source), flac, found.num_samples)
+        return file.num_samples / file.sample_rate
+    except (AudioError, OSError, RuntimeError):
+        return None
+    finally:
+        os.close(number)
+
+
 def _opened(view: View, name: str, allow_truncated: bool) -> AudioFile:
     found = survey_pages(view) if view.head.startswith(b"OggS") else survey(view)
     fault, flac = found.fault, stream_info(view.head)

@@ -15,6 +15,7 @@ test=0.1                  # likewise
 seed=0                    # of the split
 nj=4                      # processes or threads
 gpus=0                    # 0 trains on the CPU
+parts=1                   # jobs that encode a set together
 threads=1                 # of the CPU
 config=conf/train.yaml    # of the experiment
 data=data                 # folder of the data directories
@@ -49,9 +50,9 @@ fi
 if run_stage 3 "encode and decode the test set" "$exp/test" "$num_quantizers"; then
   for n in $num_quantizers; do
     out=$exp/test/$n
-    $infer_cmd --name encode --gpus "$((gpus > 0))" "$out/encode.log" \
+    $encode_cmd "JOB=1:$parts" --name encode --gpus "$((gpus > 0))" "$out/log/encode.JOB.log" \
       codec encode "$data/checked/test/wav.scp" "$out/codes" --model "$exp/model" \
-      --num-quantizers "$n" --device "$device" --skip-existing
+      --num-quantizers "$n" --device "$device" --skip-existing --part JOB --of "$parts"
     $infer_cmd --name decode --gpus "$((gpus > 0))" "$out/decode.log" \
       codec decode "$out/codes/codes.scp" "$out/audio" --model "$exp/model" --device "$device" \
       --skip-existing

@@ -15,6 +15,7 @@ valid_sets="dev-clean"
 test_sets="test-clean test-other"
 nj=8                      # processes or threads
 gpus=1                    # 0 trains on the CPU
+parts=1                   # jobs that encode a set together
 threads=1                 # of the CPU
 config=conf/train.yaml    # of the experiment
 data=data                 # folder of the data directories
@@ -61,9 +62,9 @@ if run_stage 4 "encode and decode the test sets" "$exp/test" "$test_sets" "$num_
   for set in $test_sets; do
     for n in $num_quantizers; do
       out=$exp/test/$set/$n
-      $infer_cmd --name encode --gpus "$((gpus > 0))" "$out/encode.log" \
+      $encode_cmd "JOB=1:$parts" --name encode --gpus "$((gpus > 0))" "$out/log/encode.JOB.log" \
         codec encode "$data/checked/$set/wav.scp" "$out/codes" --model "$exp/model" \
-        --num-quantizers "$n" --device "$device" --skip-existing
+        --num-quantizers "$n" --device "$device" --skip-existing --part JOB --of "$parts"
       $infer_cmd --name decode --gpus "$((gpus > 0))" "$out/decode.log" \
         codec decode "$out/codes/codes.scp" "$out/audio" --model "$exp/model" --device "$device" \
         --skip-existing

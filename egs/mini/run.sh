@@ -8,6 +8,7 @@ source cmd.sh
 source ../../recipes/stages.sh
 
 nj=2                    # processes or threads
+parts=2                 # jobs that encode together
 threads=1               # of the training: on a busy machine two are many times slower than one
 config=conf/train.yaml  # of the experiment
 exp=exp/mini            # folder of the experiment
@@ -27,7 +28,9 @@ if run_stage 2 "train the codec" "$exp" "$config"; then
 fi
 
 if run_stage 3 "encode the test set" "$exp/codes" data/test; then
-  codec encode data/test/wav.scp "$exp/codes" --model "$exp/model" --jobs "$nj"
+  $encode_cmd "JOB=1:$parts" --name encode "$exp/log/encode.JOB.log" \
+    codec encode data/test/wav.scp "$exp/codes" --model "$exp/model" --jobs "$nj" \
+    --part JOB --of "$parts"
 fi
 
 if run_stage 4 "decode it" "$exp/decoded"; then

@@ -11,6 +11,7 @@ source ../../recipes/stages.sh
 corpus=                       # folder with manifest.tsv
 dev=                          # folder of audio to score the model on
 nj=2                          # processes or threads
+parts=1                       # jobs that encode the training speech together
 threads=2                     # of the training; 1 beside other work
 config=conf/speech_24k.yaml   # of the experiment
 exp=exp/speech_24k            # folder of the experiment
@@ -39,8 +40,9 @@ if run_stage 3 "release the best model in half precision" "$exp/release"; then
 fi
 
 if run_stage 4 "entropy tables from its codes of the training speech" "$exp/codes" "$nj"; then
-  codec encode data/train/wav.scp "$exp/codes/train" --model "$exp/release/speech_24k" \
-    --jobs "$nj" --skip-existing
+  $encode_cmd "JOB=1:$parts" --name encode "$exp/codes/log/encode.JOB.log" \
+    codec encode data/train/wav.scp "$exp/codes/train" --model "$exp/release/speech_24k" \
+    --jobs "$nj" --skip-existing --part JOB --of "$parts"
   codec model fit-entropy "$exp/codes/train" --model "$exp/release/speech_24k"
 fi
 

@@ -1,21 +1,32 @@
 """recipes/launch: one interface, the command's exit code, Slurm jobs that go on after a stop."""
 
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.cli.helpers import tree
+from tests.fabricator import fabricate
+
 LAUNCH = Path(__file__).parents[2] / "recipes" / "launch"
-# A queue of one job: `squeue` lists it while it lives, `scontrol requeue` has it run once more.
+# A queue of one job or array of jobs: `squeue` lists it while it lives, `scontrol requeue` has it
+# run once more.
 TOOLS = {
     "sbatch": """for script; do :; done
         echo "$@" >>"$QUEUE/calls"; cp "$script" "$QUEUE/script"; touch "$QUEUE/live"
+        tasks=(""); if [[ $* =~ --array=([0-9]+)-([0-9]+) ]]; then
+          tasks=($(seq "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}")); fi
         job() {
-          SLURM_JOB_ID=7 setsid bash "$QUEUE/script" & echo $! >"$QUEUE/pid"; wait $!
-          if [[ -e $QUEUE/again ]]; then rm "$QUEUE/again"; job; fi
+          for task in "${tasks[@]}"; do
+            SLURM_JOB_ID=7 SLURM_ARRAY_TASK_ID=$task setsid bash "$QUEUE/script" &
+            echo $! >"$QUEUE/pid"; wait $!
+            if [[ -e $QUEUE/again ]]; then rm "$QUEUE/again"; job; fi
+          done
           rm -f "$QUEUE/live"
         }
         job >>"$QUEUE/output" 2>&1 & echo '7;cluster'""",
@@ -39,7 +50,7 @@ def environment(tmp_path):
 def launch(how, environment, tmp_path, *words) -> "subprocess.CompletedProcess[str]":
     command = [str(LAUNCH / how), *words]
     return subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=30
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
     )
 
 
@@ -116,3 +127,71 @@ def test_a_job_that_is_there_is_waited_for(environment, tmp_path):
     done = launch("slurm.sh", environment, tmp_path, "log", "true")
     assert done.returncode == 4
     assert not (tmp_path / "queue" / "calls").exists()
+
+
+BOTH = pytest.mark.parametrize("how", ["local.sh", "slurm.sh"])
+ARRAY = 'echo "[$1]" >"words.$1"; echo "said $1"; exit $((10#${2:$1:1}))'
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("codes", "expected"), [("0000", 0), ("0030", 3), ("0351", 5)], ids=["done", "some", "worse"]
+)
+def test_an_array_runs_every_job_and_returns_the_worst_of_their_codes(
+    environment, tmp_path, how, codes, expected
+):
+    command = ["bash", "-c", ARRAY, "bash", "JOB", f"0{codes}"]
+    done = launch(how, environment, tmp_path, "JOB=1:4", "--cpus", "1", "l/x.JOB.log", *command)
+    assert done.returncode == expected, done.stderr
+    assert [(tmp_path / f"words.{job}").read_text() for job in range(1, 5)] == [
+        f"[{job}]\n" for job in range(1, 5)
+    ]
+    failed = [job for job, code in enumerate(codes, 1) if code != "0"]
+    assert [f"x.{job}.log" in done.stderr for job in range(1, 5)] == [
+        job in failed for job in range(1, 5)
+    ]
+    if how == "local.sh":
+        assert "said 2\n" in (tmp_path / "l" / "x.2.log").read_text()
+    else:
+        calls = (tmp_path / "queue" / "calls").read_text()
+        assert "--array=1-4" in calls and f"--output {tmp_path}/l/x.%a.log" in calls
+
+
+@BOTH
+def test_an_array_that_is_none_is_refused(environment, tmp_path, how):
+    for words, text in (
+        (["JOB=4:1", "x.JOB.log", "true"], "no array"),
+        (["JOB=1", "x.JOB.log", "true"], "no array"),
+        (["JOB=1:2", "x.log", "true"], "put JOB into its name"),
+        (["--color", "red", "x.log", "true"], "unknown option"),
+    ):
+        done = launch(how, environment, tmp_path, *words)
+        assert done.returncode == 2 and text in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_jobs_of_an_array_that_vanished_are_named(environment, tmp_path):
+    script = "[[ JOB != 2 ]] || kill -9 $PPID"
+    done = launch("slurm.sh", environment, tmp_path, "JOB=1:3", "JOB.log", "bash", "-c", script)
+    assert done.returncode == 1 and "left no exit code (of its jobs 2)" in done.stderr
+
+
+@BOTH
+@pytest.mark.slow
+def test_the_jobs_of_an_array_encode_what_one_run_encodes(
+    environment, tmp_path, tiny_model_dir, how
+):
+    bad = fabricate(tmp_path / "data", 30, bad_share=0.1)
+    codec = [sys.executable, "-m", "audiocodec", "encode", "data"]
+    options = ["--model", str(tiny_model_dir), "--format", "parquet", "--shard-size", "8"]
+    settings = environment | {"PYTHONPATH": str(LAUNCH.parents[1])}
+    whole = subprocess.run(
+        [*codec, "out", *options, "--manifest", "whole.jsonl"], cwd=tmp_path, env=settings
+    )
+    shutil.move(tmp_path / "out", tmp_path / "whole")
+    part = ["--manifest", "parts.jsonl", "--part", "JOB", "--of", "2"]
+    words = ["JOB=1:2", "log/encode.JOB.log", *codec, "out", *options, *part]
+    done = launch(how, settings, tmp_path, *words)
+    assert done.returncode == whole.returncode == 3, done.stderr
+    manifests = [(tmp_path / f"{name}.jsonl").read_text() for name in ("whole", "parts")]
+    assert manifests[0] == manifests[1] and manifests[0].count("failed") == len(bad)
+    assert tree(tmp_path / "whole") == tree(tmp_path / "out")

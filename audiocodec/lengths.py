@@ -1,11 +1,10 @@
 """How many samples a signal has at another rate: the one rule of all files and models."""
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-if TYPE_CHECKING:
-    from torch import Tensor
+import numpy as np
 
-Length = TypeVar("Length", int, "Tensor")
+Length = TypeVar("Length", int, np.ndarray)
 
 
 def resampled_length(num_samples: Length, from_rate: int, to_rate: int) -> Length:

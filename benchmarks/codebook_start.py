@@ -21,10 +21,9 @@ from audiocodec.data.samples import shipped_speech
 from audiocodec.environment import environment
 from audiocodec.losses.spectral import MultiResolutionMel, MultiResolutionMelConfig
 from audiocodec.models.bundle import load_codec
-from audiocodec.models.codec import Codec
+from audiocodec.models.codec import Codec, pad_to_hop
 from audiocodec.models.config import CodecConfig
 from audiocodec.models.folders import DEFAULT_MODEL
-from audiocodec.models.inputs import pad_to_hop
 from audiocodec.quantization.base import Quantizer
 from audiocodec.quantization.simvq import SimVQ, SimVQConfig
 from audiocodec.quantization.usage import UsageCounter

@@ -10,7 +10,6 @@ from audiocodec.cli.arguments import add_examples, add_model_arguments, load_mod
 from audiocodec.cli.output import print_report
 from audiocodec.data.samples import shipped_speech
 from audiocodec.environment import available_cores, environment
-from audiocodec.pipeline.models import set_threads
 
 if TYPE_CHECKING:
     from audiocodec.models.codec import Codec
@@ -67,7 +66,7 @@ def _speed(codec: "Codec", waveform: np.ndarray, threads: int, repeats: int) -> 
 
     from audiocodec.models.cost import times_real_time
 
-    set_threads(threads)
-    speed = times_real_time(codec, torch.from_numpy(waveform), repeats)
+    with codec.threads(threads):
+        speed = times_real_time(codec, torch.from_numpy(waveform), repeats)
     both = 1 / (1 / speed.encode + 1 / speed.decode)
     return {"encode": speed.encode, "decode": speed.decode, "encode_and_decode": both}

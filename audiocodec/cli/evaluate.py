@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from audiocodec.cli.arguments import add_examples, positive
-from audiocodec.pipeline.models import set_threads
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -126,11 +125,11 @@ def _reconstruct(args: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
     reference = args.reference.resolve()
     if args.output.resolve() in (reference, *reference.parents):
         raise ConfigError(f"{args.output}: the output would hold the reference; choose another")
-    set_threads(args.threads)
     codec = load_codec(args.model, args.device)
     pairs = pair_files(args.reference, args.reference)
     bar = tqdm(pairs, "coding", unit="file", leave=False, disable=not sys.stderr.isatty())
-    with RoundTrip(codec, args.output, args.num_quantizers) as trip:
+    trip = RoundTrip(codec, args.output, args.num_quantizers)
+    with codec.threads(args.threads), trip:
         for pair in bar:
             if pair.problem or pair.reference is None:
                 continue  # scoring will say so

@@ -7,7 +7,6 @@ from audiocodec.audio import AUDIO_SUFFIXES
 from audiocodec.cli.arguments import add_examples, add_model_arguments, load_model, positive
 from audiocodec.errors import AudioError
 from audiocodec.pipeline.listening import SECONDS, listening_page
-from audiocodec.pipeline.models import set_threads
 from audiocodec.pipeline.paths import found
 
 
@@ -45,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
     paths = [path for given in args.inputs for _, path in found(given, AUDIO_SUFFIXES)]
     if not paths:
         raise AudioError(f"{', '.join(args.inputs)}: no {' '.join(AUDIO_SUFFIXES)} file there")
-    set_threads(args.threads)
     transcoder = Transcoder(load_model(args))
-    size = listening_page(transcoder, paths, args.output, args.num_quantizers, args.seconds)
+    with transcoder.codec.threads(args.threads):
+        size = listening_page(transcoder, paths, args.output, args.num_quantizers, args.seconds)
     print(f"{args.output}: {size / 1e6:.1f} MB")

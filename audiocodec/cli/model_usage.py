@@ -21,7 +21,7 @@ from audiocodec.codes import CODE_SUFFIXES, read_codes
 from audiocodec.entropy.model import EntropyTables
 from audiocodec.errors import CodecError, ConfigError, PartialFailure
 from audiocodec.files import atomic_path
-from audiocodec.pipeline.models import load_tables, set_threads
+from audiocodec.pipeline.models import load_tables
 from audiocodec.pipeline.paths import found
 
 if TYPE_CHECKING:
@@ -52,7 +52,6 @@ def run(args: argparse.Namespace) -> None:
     from audiocodec.models.transcoder import Transcoder
     from audiocodec.quantization.usage import UsageCounter, map_ranks, usage_report
 
-    set_threads(args.threads)
     codec = load_model(args)
     transcoder = Transcoder(codec)
     sizes = codec.codebook_sizes[: codec.resolve_num_quantizers(args.num_quantizers)]
@@ -62,7 +61,8 @@ def run(args: argparse.Namespace) -> None:
     taken = [*names, "all"]
     for given, name in zip(args.sets, names, strict=True):
         counter = UsageCounter(sizes)
-        failed += _count(given, transcoder, tables, counter)
+        with codec.threads(args.threads):
+            failed += _count(given, transcoder, tables, counter)
         total.merge(counter)
         counters[name if taken.count(name) == 1 else str(Path(given).absolute())] = counter
     if len(counters) > 1:

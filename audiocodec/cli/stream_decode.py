@@ -2,12 +2,17 @@
 
 import argparse
 import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from audiocodec.cli import arguments
 from audiocodec.containers.pcm import PCM_FORMATS, pcm_bytes
 from audiocodec.containers.stream import read_header, read_packets
 from audiocodec.errors import CodeFileError, ConfigError
-from audiocodec.pipeline.models import set_threads
+
+if TYPE_CHECKING:
+    from audiocodec.models.base import AnyCodec
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,23 +28,27 @@ def run(args: argparse.Namespace) -> None:
     """Decode until the end mark; at damage, what came before it has been written."""
     if sys.stdout.isatty():
         raise ConfigError("samples are binary; send stdout to a file or a player")
-    from audiocodec.models.streaming import StreamDecoder
-    from audiocodec.models.transcoder import Transcoder  # torch takes seconds to load
-
     codec = arguments.load_model(args)
-    set_threads(args.threads)
+    with codec.threads(args.threads):
+        _decode(codec, args.sample_format)
+
+
+def _decode(codec: "AnyCodec", sample_format: str) -> None:
+    from audiocodec.models.inputs import plain
+    from audiocodec.models.streaming import StreamDecoder
+    from audiocodec.models.transcoder import Transcoder
+
+    def write(samples: Any) -> None:
+        sys.stdout.buffer.write(pcm_bytes(np.asarray(plain(samples)), sample_format))
+        sys.stdout.buffer.flush()
+
     decoder = StreamDecoder(codec)
-    output = sys.stdout.buffer
     try:
         header = read_header(sys.stdin.buffer)
         Transcoder(codec).check(header, "the stream")
         for codes, num_samples in read_packets(sys.stdin.buffer, header):
-            output.write(
-                pcm_bytes(decoder.push(codes, num_samples).cpu().numpy(), args.sample_format)
-            )
-            output.flush()
+            write(decoder.push(codes, num_samples))
     except CodeFileError as error:
         raise CodeFileError(f"standard input: {error}") from None
     finally:
-        output.write(pcm_bytes(decoder.flush().cpu().numpy(), args.sample_format))
-        output.flush()
+        write(decoder.flush())

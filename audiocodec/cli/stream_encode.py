@@ -2,12 +2,17 @@
 
 import argparse
 import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from audiocodec.cli import arguments
 from audiocodec.containers.pcm import PCM_FORMATS, read_pcm
 from audiocodec.containers.stream import StreamHeader, StreamWriter
 from audiocodec.errors import ConfigError
-from audiocodec.pipeline.models import set_threads
+
+if TYPE_CHECKING:
+    from audiocodec.models.streaming import StreamEncoder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,8 +38,14 @@ def run(args: argparse.Namespace) -> None:
     from audiocodec.models.streaming import StreamEncoder  # torch takes seconds to load
 
     codec = arguments.load_model(args)
-    set_threads(args.threads)
-    encoder = StreamEncoder(codec, args.num_quantizers)
+    with codec.threads(args.threads):
+        _encode(StreamEncoder(codec, args.num_quantizers), args.sample_format)
+
+
+def _encode(encoder: "StreamEncoder[Any]", sample_format: str) -> None:
+    from audiocodec.models.inputs import plain
+
+    codec = encoder.codec
     header = StreamHeader(
         model=codec.name,
         model_hash=codec.weight_hash,
@@ -44,9 +55,9 @@ def run(args: argparse.Namespace) -> None:
     )
     writer = StreamWriter(sys.stdout.buffer, header)
     received = 0
-    for samples in read_pcm(sys.stdin.buffer, args.sample_format):
+    for samples in read_pcm(sys.stdin.buffer, sample_format):
         received += len(samples)
-        codes = encoder.push(samples).cpu().numpy()
+        codes = np.asarray(plain(encoder.push(samples)))
         writer.write(codes, codes.shape[1] * codec.hop_length)
-    writer.write(encoder.flush().cpu().numpy(), received % codec.hop_length)
+    writer.write(np.asarray(plain(encoder.flush())), received % codec.hop_length)
     writer.end()

@@ -3,14 +3,13 @@
 import torch
 from torch import Tensor, nn
 
-from audiocodec.models.codec import Codec
-
 _FRAMES = 64  # to measure with
 _MOST_VALUES = 2**20  # of a layer, 8 MB in float64; see docs/streaming.md
 _MOST_SECONDS = 32.0  # so that results come soon
 
 
-def encoder_batch_seconds(codec: Codec) -> float:
+@torch.inference_mode()
+def encoder_batch_seconds(encoder: nn.Module, hop_length: int, frame_rate: float) -> float:
     """Seconds of audio that a CPU encodes fastest at once.
 
     Layers at the frame rate gain from more rows for each time that weights are read; layers at the
@@ -22,11 +21,11 @@ def encoder_batch_seconds(codec: Codec) -> float:
         if isinstance(output, Tensor):
             sizes.append(output.numel())
 
-    encoder, _ = codec.exact_encoder()
     hooks = [module.register_forward_hook(note) for module in encoder.modules()]
+    weight = next(encoder.parameters())
     try:
-        codec.encode(torch.zeros(_FRAMES * codec.hop_length))
+        encoder(weight.new_zeros(1, 1, _FRAMES * hop_length))
     finally:
         for hook in hooks:
             hook.remove()
-    return min(_MOST_SECONDS, _MOST_VALUES * _FRAMES / (codec.frame_rate * max(sizes)))
+    return min(_MOST_SECONDS, _MOST_VALUES * _FRAMES / (frame_rate * max(sizes)))

@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from audiocodec.audio import AudioInfo
 from audiocodec.audio_blocks import AudioReader, StreamResampler, write_blocks
@@ -20,12 +19,12 @@ from audiocodec.codes import Coded
 from audiocodec.containers.metadata import smallest_dtype
 from audiocodec.errors import CodecError
 from audiocodec.lengths import resampled_length
-from audiocodec.models.codec import BLOCK_FRAMES, Codec
-from audiocodec.models.streaming import StreamDecoder, StreamEncoder
+from audiocodec.models.base import BLOCK_FRAMES, AnyCodec
+from audiocodec.models.streaming import StreamDecoder, StreamEncoder, rows_of
 
 
 def encode_blocks(
-    codec: Codec, blocks: Iterable[np.ndarray], num_quantizers: int | None = None
+    codec: AnyCodec, blocks: Iterable[np.ndarray], num_quantizers: int | None = None
 ) -> Iterator[np.ndarray]:
     """Waveform blocks (channels, time) at the codec's rate to blocks of codes.
 
@@ -36,15 +35,15 @@ def encode_blocks(
         ConfigError: an encoder that needs the whole waveform.
     """
     dtype = smallest_dtype(codec.codebook_sizes)
-    encoders: list[StreamEncoder] = []
+    encoders: list[StreamEncoder[Any]] = []
     for block in blocks:
         encoders = encoders or [StreamEncoder(codec, num_quantizers) for _ in block]
-        yield _stack(StreamEncoder.push_each(encoders, list(block))).astype(dtype)
+        yield rows_of(StreamEncoder.push_each(encoders, list(block))).astype(dtype)
     if encoders:
-        yield _stack(StreamEncoder.flush_each(encoders)).astype(dtype)
+        yield rows_of(StreamEncoder.flush_each(encoders)).astype(dtype)
 
 
-def decode_blocks(codec: Codec, codes: np.ndarray, num_samples: int) -> Iterator[np.ndarray]:
+def decode_blocks(codec: AnyCodec, codes: np.ndarray, num_samples: int) -> Iterator[np.ndarray]:
     """Codes (channels, num_quantizers, frames) to waveform blocks of `num_samples` in all.
 
     Yields:
@@ -59,13 +58,8 @@ def decode_blocks(codec: Codec, codes: np.ndarray, num_samples: int) -> Iterator
         pieces = [channel[:, start : start + BLOCK_FRAMES] for channel in codes]
         left = num_samples - start * codec.hop_length
         length = min(left, pieces[0].shape[1] * codec.hop_length)
-        yield _stack(StreamDecoder.push_each(decoders, pieces, [length] * len(pieces)))
-    yield _stack(StreamDecoder.flush_each(decoders))
-
-
-def _stack(rows: list[Tensor]) -> np.ndarray:
-    stacked: np.ndarray = torch.stack(rows).cpu().numpy()
-    return stacked
+        yield rows_of(StreamDecoder.push_each(decoders, pieces, [length] * len(pieces)))
+    yield rows_of(StreamDecoder.flush_each(decoders))
 
 
 def _unless(stopped: Event, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
@@ -92,7 +86,7 @@ class LongSound:
         return self.info.num_samples / self.info.sample_rate
 
     def encode(
-        self, codec: Codec, num_quantizers: int | None = None, channel: Channel = "mix"
+        self, codec: AnyCodec, num_quantizers: int | None = None, channel: Channel = "mix"
     ) -> np.ndarray:
         """Its codes (channels, num_quantizers, frames); one channel unless `channel` is "each".
 
@@ -120,7 +114,7 @@ class LongSound:
 class LongDecoded:
     """Codes whose waveform is too long to be held; it is made while it is written."""
 
-    codec: Codec
+    codec: AnyCodec
     coded: Coded
     stopped: Event = field(default_factory=Event)  # when set, decoding gives up
 

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from audiocodec.entropy.model import TABLES_FILE
+from audiocodec.models.base import AnyCodec
 from audiocodec.models.card import read_card
-from audiocodec.models.codec import Codec
 from audiocodec.models.folders import WEIGHTS_FILE
 
 
-def describe(codec: Codec, folder: Path) -> dict[str, Any]:
+def describe(codec: AnyCodec, folder: Path) -> dict[str, Any]:
     """Names and plain values: where the model lies, its rates, bitrates, latency and licence.
 
     The latency is None for a model that cannot stream.

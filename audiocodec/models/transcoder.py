@@ -7,7 +7,6 @@ from pathlib import Path
 from threading import Event
 
 import numpy as np
-import torch
 
 from audiocodec.audio import AudioInfo, resample, write_waveform
 from audiocodec.audio_blocks import AudioReader
@@ -17,8 +16,8 @@ from audiocodec.containers.stream import StreamHeader
 from audiocodec.data.segments import Span, read_span
 from audiocodec.errors import CodeFileError
 from audiocodec.lengths import resampled_length
+from audiocodec.models.base import AnyCodec
 from audiocodec.models.chunking import LongDecoded, LongSound
-from audiocodec.models.codec import Codec
 from audiocodec.models.former import where_to_get
 from audiocodec.soundfiles.sources import Source
 
@@ -58,9 +57,9 @@ class Decoded:
 
 
 class Transcoder:
-    """A codec applied to whole files; reading and resampling need no torch and may be threaded."""
+    """A codec, of any runtime, applied to whole files; all of it may be threaded."""
 
-    def __init__(self, codec: Codec) -> None:
+    def __init__(self, codec: AnyCodec) -> None:
         self.codec = codec
         self.model_hash = codec.weight_hash
         self.stopped = Event()  # when set, what is under way with long files gives up
@@ -86,7 +85,7 @@ class Transcoder:
             return Sound(part.waveform, part.info)
         reader = AudioReader(source, allow_truncated=allow_truncated)
         info = reader.info
-        if info.num_samples > LONG_SECONDS * info.sample_rate and self.codec.encoder.causal:
+        if info.num_samples > LONG_SECONDS * info.sample_rate and self.codec.encoder_causal:
             return LongSound(reader, self.stopped)
         with contextlib.closing(reader):
             blocks = list(reader.blocks(self.codec.sample_rate, channel=channel))
@@ -121,14 +120,14 @@ class Transcoder:
         for sound in sounds:
             for channel in sound.waveform:
                 next(rows)[: len(channel)] = channel
-        codes = self.codec.encode(
-            batch, num_samples=torch.tensor(lengths), num_quantizers=num_quantizers
+        codes = self.codec.encode_array(
+            batch, num_samples=np.array(lengths), num_quantizers=num_quantizers
         )
         row = 0
         for sound in sounds:
             channels, num_samples = sound.waveform.shape
             frames = -(-num_samples // self.codec.hop_length)
-            yield codes[row : row + channels, :, :frames].cpu().numpy()
+            yield codes[row : row + channels, :, :frames]
             row += channels
 
     def _describe(self, info: AudioInfo, num_quantizers: int) -> CodesMetadata:
@@ -156,7 +155,7 @@ class Transcoder:
 
     def decode(self, items: Sequence[Coded]) -> list[Decoded | LongDecoded]:
         """Waveforms of all codes, the short ones in one batch; the same as one by one."""
-        long = [self.codec.decoder.causal and _is_long(item.metadata) for item in items]
+        long = [self.codec.decoder_causal and _is_long(item.metadata) for item in items]
         short = [item for item, is_long in zip(items, long, strict=True) if not is_long]
         batch = iter(self._decode_batch(short))
         return [
@@ -174,12 +173,12 @@ class Transcoder:
         batch = np.concatenate(
             [np.pad(stack, [(0, 0), (0, 0), (0, longest - stack.shape[-1])]) for stack in stacks]
         )
-        channels = torch.tensor([len(stack) for stack in stacks])
-        lengths = torch.tensor([item.metadata.num_samples for item in items])
-        waveforms = self.codec.decode(batch, num_samples=lengths.repeat_interleave(channels))
-        parts = torch.split(waveforms[:, 0].cpu(), channels.tolist())
+        channels = np.array([len(stack) for stack in stacks])
+        lengths = np.array([item.metadata.num_samples for item in items])
+        waveforms = self.codec.decode_array(batch, num_samples=lengths.repeat(channels))
+        parts = np.split(waveforms[:, 0], channels.cumsum()[:-1])
         return [
-            Decoded(part[:, : item.metadata.num_samples].numpy(), item.metadata)
+            Decoded(part[:, : item.metadata.num_samples], item.metadata)
             for part, item in zip(parts, items, strict=True)
         ]
 

@@ -60,11 +60,11 @@ def decode_files(
     todo = plan([*map(str, inputs)], str(output), CODE_SUFFIXES, suffix, "wav.scp", SHARD_SUFFIXES)
     require_suffix(todo, [f".{name}" for name in FORMATS], "decoded audio ends in")
     tables = models.load_tables(model)
+    transcoder = models.load_transcoder(model, device)
     with (
-        models.model_workers(options, device, todo.single) as workers,
+        models.model_workers(transcoder.codec, options, device, todo.single) as workers,
         contextlib.closing(OpenShards()) as shards,
     ):
-        transcoder = models.load_transcoder(model, device)
         todo = with_rows(todo, suffix, transcoder.check)
 
         def load(item: Item) -> Coded:

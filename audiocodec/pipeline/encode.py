@@ -83,12 +83,12 @@ def encode_files(
         with output_file(item.target, suffix) as path:
             write_codes(path, coded.codes, coded.metadata, tables)
 
+    transcoder = _transcoder(model, device, options)
     with (
-        models.model_workers(options, device, todo.single) as workers,
+        models.model_workers(transcoder.codec, options, device, todo.single) as workers,
         parts.joining(options.manifest, whole, part) as manifest,
     ):
         options = replace(options, manifest=manifest)
-        transcoder = _transcoder(model, device, options)
         seconds = 0 if todo.single else _batch_seconds(transcoder, device, options)
         pipeline = _pipeline(transcoder, options, save)
         pipeline = replace(pipeline, nominal_bits=lambda coded: coded.nominal_bits)
@@ -126,14 +126,12 @@ def _refuse_mixture(
 def _transcoder(model: models.ModelName, device: str, options: EncodeOptions) -> "Transcoder":
     transcoder = models.load_transcoder(model, device)
     transcoder.codec.resolve_num_quantizers(options.num_quantizers)  # refuses too many
-    transcoder.codec.exact_encoder()  # made once, before threads share it
+    transcoder.codec.encoding()  # made once, before threads share it
     return transcoder
 
 
 def _batch_seconds(transcoder: "Transcoder", device: str, options: EncodeOptions) -> float:
-    from audiocodec.models.batch_size import encoder_batch_seconds
-
-    return models.batch_seconds(options, device, lambda: encoder_batch_seconds(transcoder.codec))
+    return models.batch_seconds(options, device, transcoder.codec.batch_seconds)
 
 
 def _pipeline(
@@ -187,12 +185,12 @@ def _encode_to_shards(
     skipped = count - sum(map(len, itertools.compress(shards, left)))
     coded: dict[Item, Coded] = {}
     progress = Progress(count, skipped, options.report)
+    transcoder = _transcoder(model, device, options)
     with (
-        models.model_workers(options, device, single=False) as workers,
+        models.model_workers(transcoder.codec, options, device, single=False) as workers,
         batch.stoppable(),
         parts.joining(options.manifest, whole, part) as manifest,
     ):
-        transcoder = _transcoder(model, device, options)
         seconds = _batch_seconds(transcoder, device, options)
         pipeline = _pipeline(transcoder, options, coded.__setitem__)
         for shard in itertools.compress(shards, left):

@@ -10,7 +10,7 @@ from audiocodec.errors import ConfigError
 
 if TYPE_CHECKING:
     from audiocodec.evaluation.listening import Clip
-    from audiocodec.models.codec import Codec
+    from audiocodec.models.base import AnyCodec
     from audiocodec.models.transcoder import Transcoder
 
 SECONDS = 30.0  # of each recording
@@ -60,7 +60,7 @@ def listening_page(
     return write_listening_page(clips, target, facts)
 
 
-def default_num_quantizers(codec: "Codec") -> list[int]:
+def default_num_quantizers(codec: "AnyCodec") -> list[int]:
     """Powers of two, and all."""
     return [n for n in range(1, codec.num_quantizers) if n.bit_count() == 1] + [
         codec.num_quantizers

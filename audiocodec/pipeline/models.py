@@ -12,19 +12,18 @@ from audiocodec.models.folders import DEFAULT_MODEL, model_folder, shipped_model
 from audiocodec.pipeline.options import BatchOptions
 
 if TYPE_CHECKING:
-    from audiocodec.models.codec import Codec
+    from audiocodec.models.base import AnyCodec
     from audiocodec.models.transcoder import Transcoder
 
-ModelName: TypeAlias = "str | Path | Codec | None"  # None: the default
+ModelName: TypeAlias = "str | Path | AnyCodec | None"  # None: the default
 
 
 def load_transcoder(model: ModelName, device: str) -> "Transcoder":
     """A model that is applied to files; `device` is only for one that has to be loaded."""
     from audiocodec.models.bundle import load_codec  # torch takes seconds to load
-    from audiocodec.models.codec import Codec
     from audiocodec.models.transcoder import Transcoder
 
-    if not isinstance(model, Codec):
+    if isinstance(model, str | Path | None):
         model = load_codec(model or DEFAULT_MODEL, device)
     return Transcoder(model)
 
@@ -49,32 +48,17 @@ def load_tables(model: ModelName, *, required: bool = False) -> EntropyTables | 
     return read_tables(folder) if required or (folder / TABLES_FILE).is_file() else None
 
 
-def set_threads(threads: int | None) -> None:
-    """How many CPU threads torch may use; None leaves its default, all cores."""
-    import torch
-
-    if threads is not None:
-        torch.set_num_threads(threads)
-
-
 @contextlib.contextmanager
-def model_workers(options: BatchOptions, device: str, single: bool) -> Iterator[int]:
+def model_workers(
+    codec: "AnyCodec", options: BatchOptions, device: str, single: bool
+) -> Iterator[int]:
     """How many files the model works on at once; divides the CPU threads among them.
 
     The threads of one file wait for one another in every layer, those of several files never.
     """
-    import torch
-
-    former = torch.get_num_threads()
-    try:
-        if single or device != "cpu":
-            set_threads(options.threads)
-            yield 1
-        else:
-            set_threads(1)
-            yield int(options.threads or available_cores())
-    finally:
-        torch.set_num_threads(former)
+    alone = single or device != "cpu"
+    with codec.threads(options.threads if alone else 1):
+        yield 1 if alone else options.threads or available_cores()
 
 
 def batch_seconds(

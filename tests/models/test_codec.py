@@ -75,7 +75,7 @@ def test_the_size_of_internal_blocks_changes_nothing(
     codes = codec.encode(waveform)
     decoded = codec.decode(codes)
     for frames in (1, 7):
-        monkeypatch.setattr("audiocodec.models.codec.BLOCK_FRAMES", frames)
+        monkeypatch.setattr("audiocodec.models.base.BLOCK_FRAMES", frames)
         assert torch.equal(codec.encode(waveform), codes)
         torch.testing.assert_close(codec.decode(codes), decoded, rtol=0, atol=1e-5)
 

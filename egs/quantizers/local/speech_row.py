@@ -18,8 +18,7 @@ from audiocodec.data.data_dir import Utterance, read_data_dir
 from audiocodec.evaluation.metrics import select
 from audiocodec.evaluation.scoring import score_signals
 from audiocodec.models.bundle import load_codec
-from audiocodec.models.codec import Codec
-from audiocodec.models.inputs import pad_to_hop
+from audiocodec.models.codec import Codec, pad_to_hop
 from audiocodec.training.config import TrainConfig
 from audiocodec.training.trainer import Trainer
 

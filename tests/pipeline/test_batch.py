@@ -6,7 +6,6 @@ from threading import Barrier
 
 import pytest
 
-from audiocodec.models.batch_size import encoder_batch_seconds
 from audiocodec.pipeline.batch import Pipeline, run_items
 from audiocodec.pipeline.paths import Item
 from audiocodec.pipeline.progress import Progress

@@ -50,8 +50,8 @@ def test_batches_hold_similar_lengths_and_no_more_padded_than_asked():
 
 def test_a_model_at_the_sample_rate_gets_shorter_batches():
     seanet = {"kind": "seanet", "n_filters": 4, "ratios": [8, 5, 4, 2]}
-    narrow = encoder_batch_seconds(build_codec(encoder=seanet))
+    narrow = build_codec(encoder=seanet).batch_seconds()
     assert narrow == pytest.approx(2**20 / (24_000 * 4))  # the outputs of its first layer
-    wide = encoder_batch_seconds(build_codec(encoder=seanet | {"n_filters": 8}))
+    wide = build_codec(encoder=seanet | {"n_filters": 8}).batch_seconds()
     assert wide == pytest.approx(narrow / 2)
-    assert encoder_batch_seconds(build_codec()) == 32  # the most
+    assert build_codec().batch_seconds() == 32  # the most

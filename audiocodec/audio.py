@@ -63,7 +63,7 @@ def audio_info(source: Source, *, allow_truncated: bool = False) -> AudioInfo:
     Files whose header cannot be trusted are decoded for that; WAV, FLAC and the like are not.
 
     Args:
-        source: a path, or a binary file that can seek.
+        source: a path, a binary file that can seek, or a sound file inside of another file.
         allow_truncated: count what is there of a file that is not whole.
 
     Raises:
@@ -88,7 +88,7 @@ def read_audio(
     """Samples of a file, and what it is.
 
     Args:
-        source: a path, or a binary file that can seek.
+        source: a path, a binary file that can seek, or a sound file inside of another file.
         sample_rate: in Hz; resampled to it if the file has another.
         start, num_samples: the part to take, in the file's own samples; found by seeking in WAV,
             FLAC and the like, else by decoding the file. A part that reaches beyond the end is

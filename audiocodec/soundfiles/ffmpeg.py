@@ -5,7 +5,6 @@ by seeking: after a jump many decoders differ from what they give when they come
 """
 
 import logging
-import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -140,5 +139,5 @@ class FfmpegFile(AudioFile):
         """Give the file back."""
         if not self._closed:
             self._container.close()
-            os.close(self._view.number)
+            self._view.close()
             self._closed = True

@@ -4,7 +4,6 @@ libsndfile reads what it can read exactly, ffmpeg all the rest. docs/formats.md 
 """
 
 import contextlib
-import os
 
 from audiocodec.errors import AudioError
 from audiocodec.soundfiles.base import CURE, AudioFile
@@ -13,7 +12,7 @@ from audiocodec.soundfiles.flac import stream_info
 from audiocodec.soundfiles.headers import survey
 from audiocodec.soundfiles.ogg import survey_pages
 from audiocodec.soundfiles.sndfile import SndFile
-from audiocodec.soundfiles.sources import Source, View, open_number, source_name
+from audiocodec.soundfiles.sources import Source, View, open_view, source_name
 
 # What commands take from a folder. A file that was named is opened whatever its suffix.
 AUDIO_SUFFIXES = (
@@ -40,18 +39,18 @@ def open_audio(source: Source, allow_truncated: bool = False) -> AudioFile:
     """The open file, before its first sample.
 
     Args:
-        source: a path, or a binary file that can seek.
+        source: a path, a binary file that can seek, or a sound file inside of another file.
         allow_truncated: read a file that is not whole as far as it goes, and say so in the log.
 
     Raises:
         AudioError: missing, no audio, truncated, or with bytes that cannot be read.
     """
     name = source_name(source)
-    number = open_number(source)
+    view = open_view(source)
     try:
-        return _opened(View(number, name), name, allow_truncated)
+        return _opened(view, name, allow_truncated)
     except BaseException:
-        os.close(number)
+        view.close()
         raise
 
 
@@ -60,11 +59,10 @@ def stated_seconds(source: Source) -> float | None:
     decoding the file could tell, or where there is no such file.
     """
     try:
-        number = open_number(source)
+        view = open_view(source)
     except AudioError:
         return None
     try:
-        view = View(number, source_name(source))
         found, flac = survey(view), stream_info(view.head)
         if view.head.startswith(b"OggS") or found.fault or not (found.exact or flac):
             return None
@@ -73,7 +71,7 @@ def stated_seconds(source: Source) -> float | None:
     except (AudioError, OSError, RuntimeError):
         return None
     finally:
-        os.close(number)
+        view.close()
 
 
 def _opened(view: View, name: str, allow_truncated: bool) -> AudioFile:

@@ -1,6 +1,5 @@
 """PyAV: a file opened for ffmpeg, its packets decoded one after the other."""
 
-import os
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ import numpy as np
 from audiocodec.errors import AudioError, one_line
 from audiocodec.soundfiles.headers import TAGS
 from audiocodec.soundfiles.hints import hint
-from audiocodec.soundfiles.sources import View
+from audiocodec.soundfiles.sources import Cursor, View
 
 if TYPE_CHECKING:
     import av
@@ -23,37 +22,12 @@ DEMUXERS = (
 _FRAME_COUNTS = (b"Xing", b"Info", b"VBRI")  # of MP3
 
 
-class _Bytes:
-    """What ffmpeg reads from: it asks for positions before the beginning, too, which Python's files
-    answer with an exception, and PyAV then prints that.
-    """
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-
-    def read(self, count: int) -> bytes:
-        """The next bytes."""
-        return os.read(self._number, count)
-
-    def tell(self) -> int:
-        """The position."""
-        return os.lseek(self._number, 0, os.SEEK_CUR)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """The new position, or -1 if there is none."""
-        try:
-            return os.lseek(self._number, offset, whence)
-        except OSError:
-            return -1
-
-
 def opened(view: View, name: str) -> "tuple[av.container.InputContainer, av.AudioStream]":
     import av  # takes a while to load, and many need it for no file
 
-    os.lseek(view.number, 0, os.SEEK_SET)
     try:
         container = av.open(
-            _Bytes(view.number),
+            Cursor(view),
             mode="r",
             container_options={"format_whitelist": DEMUXERS},
             metadata_errors="ignore",

@@ -8,7 +8,7 @@ import soundfile
 from audiocodec.errors import AudioError
 from audiocodec.soundfiles.base import CURE, AudioFile, reason_of
 from audiocodec.soundfiles.flac import StreamInfo, end_fault
-from audiocodec.soundfiles.sources import View
+from audiocodec.soundfiles.sources import Cursor, FileView, View
 
 _READ_AT_ONCE = 1 << 24  # samples of all channels
 
@@ -40,8 +40,9 @@ class SndFile(AudioFile):
         expected: int | None = None,
     ) -> None:
         self.name, self._view, self._flac = name, view, flac
-        # By its number, whose position tells what was read.
-        self._file = _Sequential(view.number, closefd=False)
+        # Files by their numbers, which is faster; their position, too, tells what was read.
+        self._handle = view.number if isinstance(view, FileView) else Cursor(view)
+        self._file = _Sequential(self._handle, closefd=False)
         self._set_shape(self._file.samplerate, self._file.channels)
         self.num_samples: int = self._file.frames
         if expected not in (None, self.num_samples):
@@ -117,13 +118,19 @@ class SndFile(AudioFile):
         if self._flac is None:
             return
         fault = end_fault(self._view, self._flac)
-        if not fault and os.lseek(self._view.number, 0, os.SEEK_CUR) < self._view.size:
+        if not fault and self._place() < self._view.size:
             fault = f"holds more than the {self.num_samples} samples that its header counts"
         if fault:
             raise AudioError(f"{self.name}: {fault}; {CURE}")
+
+    def _place(self) -> int:
+        """The byte that libsndfile reads next."""
+        if isinstance(self._handle, Cursor):
+            return self._handle.tell()
+        return os.lseek(self._handle, 0, os.SEEK_CUR)
 
     def close(self) -> None:
         """Give the file back."""
         if not self._file.closed:
             self._file.close()
-            os.close(self._view.number)
+            self._view.close()

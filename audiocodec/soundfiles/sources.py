@@ -1,23 +1,196 @@
-"""Where audio comes from: a path, or an open binary file, which is taken for standard input."""
+"""Where audio comes from: a path, an open binary file, which is taken for standard input, or a
+sound file that lies inside of another file.
+"""
 
 import os
 import stat
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from audiocodec.errors import AudioError
 
-Source = str | Path | IO[bytes]
 _HEAD = 4096  # bytes that hold the whole header of most files
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a named pipe would wait for a writer
 
 
+class View(ABC):
+    """Random access to the bytes of a sound file.
+
+    Attributes:
+        size: in bytes; head: the first of them.
+    """
+
+    __slots__ = ("head", "size")
+    head: bytes
+    size: int
+
+    @abstractmethod
+    def read(self, start: int, count: int) -> bytes:
+        """Up to `count` bytes from `start` on; fewer at the end of the file."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the file back; once."""
+
+
+class FileView(View):
+    """Of an open file, whose position stays where it is.
+
+    Raises:
+        AudioError: it is a folder, a pipe or a device.
+    """
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int, name: str) -> None:
+        status = os.fstat(number)
+        if stat.S_ISDIR(status.st_mode):
+            raise AudioError(f"{name}: no such audio file, but a folder")
+        if not stat.S_ISREG(status.st_mode):
+            raise AudioError(
+                f"{name}: a pipe or device, not an audio file; pipe it in and read from -"
+            )
+        self.number, self.size = number, status.st_size
+        self.head = os.pread(number, _HEAD, 0)
+
+    def read(self, start: int, count: int) -> bytes:
+        end = start + count
+        if end <= len(self.head):
+            return self.head[start:end]
+        if start >= self.size:  # a header may claim more than the system can count
+            return b""
+        return os.pread(self.number, count, start)
+
+    def close(self) -> None:
+        os.close(self.number)
+
+
+class _PartView(View):
+    """Of `size` bytes, or as many as there are, from `offset` on of an open file."""
+
+    __slots__ = ("number", "offset")
+
+    def __init__(self, number: int, offset: int, size: int) -> None:
+        there = os.fstat(number).st_size - offset
+        self.number, self.offset, self.size = number, offset, max(0, min(size, there))
+        self.head = self.read(0, _HEAD)
+
+    def read(self, start: int, count: int) -> bytes:
+        count = min(count, self.size - start)
+        return os.pread(self.number, count, self.offset + start) if count > 0 else b""
+
+    def close(self) -> None:
+        os.close(self.number)
+
+
+class _BytesView(View):
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.size, self.head = data, len(data), data[:_HEAD]
+
+    def read(self, start: int, count: int) -> bytes:
+        return self.data[start : start + count]
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class Inner(ABC):
+    """A sound file inside of another file; `name` is for messages."""
+
+    name: str
+
+    @abstractmethod
+    def view(self) -> View:
+        """The open file.
+
+        Raises:
+            AudioError: what it lies in cannot be opened.
+        """
+
+
+@dataclass(frozen=True)
+class FilePart(Inner):
+    """`size` bytes from `offset` on of the file `path`, such as a member of a tar file."""
+
+    path: Path
+    offset: int
+    size: int
+    name: str
+
+    def view(self) -> View:
+        return _PartView(open_number(self.path), self.offset, self.size)
+
+
+@dataclass(frozen=True)
+class SoundBytes(Inner):
+    """A sound file in memory."""
+
+    data: bytes
+    name: str
+
+    def view(self) -> View:
+        return _BytesView(self.data)
+
+
+Source = str | Path | IO[bytes] | Inner
+
+
+class Cursor:
+    """A file over a view, for libraries that read from a position.
+
+    ffmpeg asks for positions before the beginning, too, and PyAV prints an exception of that.
+    """
+
+    def __init__(self, view: View) -> None:
+        self._view, self._position = view, 0
+
+    def read(self, count: int = -1) -> bytes:
+        """The next bytes."""
+        data = self._view.read(self._position, self._view.size if count < 0 else count)
+        self._position += len(data)
+        return data
+
+    def tell(self) -> int:
+        """The position."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """The new position, or -1 if there is none."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._view.size}
+        if whence not in base or base[whence] + offset < 0:
+            return -1
+        self._position = base[whence] + offset
+        return self._position
+
+
 def source_name(source: Source) -> str:
     """How messages call a source."""
+    if isinstance(source, Inner):
+        return source.name
     return str(source) if isinstance(source, str | Path) else "standard input"
 
 
-def open_number(source: Source) -> int:
+def open_view(source: Source) -> View:
+    """The bytes of a source.
+
+    Raises:
+        AudioError: there is no such file, or it is none to read sound from.
+    """
+    if isinstance(source, Inner):
+        return source.view()
+    number = open_number(source)
+    try:
+        return FileView(number, source_name(source))
+    except BaseException:
+        os.close(number)
+        raise
+
+
+def open_number(source: str | Path | IO[bytes]) -> int:
     """The number of an open file that stands at its first byte.
 
     Raises:
@@ -34,36 +207,3 @@ def open_number(source: Source) -> int:
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         reason = getattr(error, "strerror", None) or error
         raise AudioError(f"{source}: cannot read: {reason}") from None
-
-
-class View:
-    """Random access to the bytes of an open file, whose position stays where it is.
-
-    Attributes:
-        size: in bytes; head: the first of them.
-
-    Raises:
-        AudioError: it is a folder, a pipe or a device.
-    """
-
-    __slots__ = ("head", "number", "size")
-
-    def __init__(self, number: int, name: str) -> None:
-        status = os.fstat(number)
-        if stat.S_ISDIR(status.st_mode):
-            raise AudioError(f"{name}: no such audio file, but a folder")
-        if not stat.S_ISREG(status.st_mode):
-            raise AudioError(
-                f"{name}: a pipe or device, not an audio file; pipe it in and read from -"
-            )
-        self.number, self.size = number, status.st_size
-        self.head = os.pread(number, _HEAD, 0)
-
-    def read(self, start: int, count: int) -> bytes:
-        """Up to `count` bytes from `start` on; fewer at the end of the file."""
-        end = start + count
-        if end <= len(self.head):
-            return self.head[start:end]
-        if start >= self.size:  # a header may claim more than the system can count
-            return b""
-        return os.pread(self.number, count, start)

@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from audiocodec._version import __version__
+from audiocodec.extras import torch_named
 
 if TYPE_CHECKING:
     from audiocodec.audio import Audio, AudioInfo, audio_info, read_audio, resample, write_waveform
@@ -127,7 +128,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'audiocodec' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"audiocodec.{_MODULES[name]}"), name)
+    with torch_named():
+        value = getattr(importlib.import_module(f"audiocodec.{_MODULES[name]}"), name)
     globals()[name] = value  # the next use finds it without this function
     return value
 

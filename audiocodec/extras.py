@@ -13,11 +13,13 @@ DISTRIBUTION = "simvq-codec"  # the name on the package index; the import name i
 PURPOSES = {
     "entropy": "entropy coding",
     "eval": "scoring",
+    "formats": "reading other formats than WAV, FLAC, AIFF and Ogg Vorbis",
     "hub": "the Hugging Face hub",
     "lhotse": "reading lhotse manifests",
     "onnx": "running ONNX models",
     "parquet": "reading and writing Parquet",
     "pitch": "tracking pitch with CREPE",
+    "torch": "this",
     "train": "training and preparing data",
     "web": "drawing figures and writing pages",
 }
@@ -35,10 +37,30 @@ def extra(name: str) -> Iterator[None]:
     """
     try:
         yield
+    except MissingPackage:  # of another extra
+        raise
     except ImportError as error:
-        package = (error.name or "a package").partition(".")[0]
-        reason = "" if isinstance(error, ModuleNotFoundError) else f" ({one_line(error)})"
-        raise MissingPackage(
-            f"{PURPOSES[name]} needs {package}{reason}: "
-            f"pip install '{DISTRIBUTION}[{name}]', or '.[{name}]' in a clone"
-        ) from None
+        raise missing(error, name) from None
+
+
+def missing(error: ImportError, name: str) -> MissingPackage:
+    """What to say when an import failed that the extra `name` is for."""
+    package = (error.name or "a package").partition(".")[0]
+    reason = "" if isinstance(error, ModuleNotFoundError) else f" ({one_line(error)})"
+    return MissingPackage(
+        f"{PURPOSES[name]} needs {package}{reason}: "
+        f"pip install '{DISTRIBUTION}[{name}]', or '.[{name}]' in a clone"
+    )
+
+
+@contextmanager
+def torch_named(name: str = "torch") -> Iterator[None]:
+    """Around what imports modules of layers, which import PyTorch at their top: if it is missing,
+    say that the extra `name` has it.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise missing(error, name) from None

@@ -42,6 +42,8 @@ def modules(name: str) -> frozenset[str]:
 def optional_imports(tree: ast.AST, inside: str = "") -> Iterator[tuple[str, str]]:
     """Packages that are neither ours, core nor Python's, and the extra around their import."""
     for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -90,7 +92,7 @@ def test_files_are_encoded_and_decoded_with_the_core_alone(tmp_path, tiny_model_
 
 
 def test_the_demonstration_leaves_out_what_it_has_no_packages_for(tmp_path):
-    clip = ROOT / "audiocodec" / "assets" / "speech_samples" / "de_eva" / "de_eva_01.opus"
+    clip = ROOT / "audiocodec" / "assets" / "demo_speech" / "joe_en.flac"
     done = without(OPTIONAL, "demo", "--audio", clip, "--output", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "needs" in done.stdout.partition("left out")[2]
@@ -102,6 +104,7 @@ def test_the_demonstration_leaves_out_what_it_has_no_packages_for(tmp_path):
     ("package", "name", "arguments"),
     [
         ("numba", "entropy", "encode {samples}/de_eva_01.opus {out}.codec --entropy"),
+        ("av", "formats", "info {samples}/de_eva_01.opus"),
         ("pyarrow", "parquet", "encode {samples} {out} --format parquet"),
         ("pyarrow", "parquet", "decode {shard} {out}"),
         ("pandas", "eval", "evaluate --reference {samples} --degraded {samples} --output {out}"),
@@ -116,3 +119,9 @@ def test_a_missing_package_is_one_line_that_names_its_extra(tmp_path, package, n
     assert done.returncode == 2
     assert done.stderr.startswith("codec: error: ") and done.stderr.count("\n") == 1
     assert f"needs {package}: pip install 'simvq-codec[{name}]'" in done.stderr
+
+
+def test_what_is_no_sound_is_said_without_the_package_for_sounds(tmp_path):
+    (tmp_path / "x.mp3").write_bytes(b"<html>not found</html>")
+    done = without({"av"}, "info", tmp_path / "x.mp3")
+    assert "web page" in done.stderr and "formats" not in done.stderr

@@ -14,6 +14,7 @@ from typing import Any
 from audiocodec._version import __version__
 from audiocodec.cli.spellings import current
 from audiocodec.errors import CodecError
+from audiocodec.extras import torch_named
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +146,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be text
     args = build_parser(command).parse_args(arguments)
     try:
-        importlib.import_module(_module(command)).run(args)
+        with torch_named({"train": "train", "evaluate": "eval"}.get(command, "torch")):
+            importlib.import_module(_module(command)).run(args)
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.flush()  # here, where a full disk is an error in one line
     except CodecError as error:

@@ -20,21 +20,26 @@ _OTHERS = {
 }
 
 
-def hint(head: bytes) -> str:
-    """A guess from the first bytes of a file, and what to do."""
+def no_sound(head: bytes) -> str:
+    """What a file is, by its first bytes, that has no sound in it; "" if that cannot be said."""
     if not head:
         return "the file is empty"
+    for magic, text in _OTHERS.items():
+        if head.lstrip().startswith(magic):
+            return text
+    return (
+        "" if head.strip(b"\0") else "it begins with nothing but zeros, as an unfinished copy does"
+    )
+
+
+def hint(head: bytes) -> str:
+    """A guess from the first bytes of a file, and what to do."""
     for magic, name in _CONTAINERS.items():
         if head.startswith(magic):
             return f"it begins as {name}, but is truncated or damaged; get a whole copy"
     if head[4:8] == b"ftyp":
         return "it begins as an MP4 or M4A file, but is truncated or damaged; get a whole copy"
-    for magic, text in _OTHERS.items():
-        if head.lstrip().startswith(magic):
-            return text
-    if not head.strip(b"\0"):
-        return "it begins with nothing but zeros, as an unfinished copy does"
-    return (
+    return no_sound(head) or (
         "neither libsndfile nor ffmpeg knows its format; samples without a header need one: "
         "sox -t raw -r RATE -e signed -b 16 -c 1 IN OUT.wav"
     )

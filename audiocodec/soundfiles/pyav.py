@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audiocodec.errors import AudioError, one_line
+from audiocodec.errors import AudioError, MissingPackage, one_line
+from audiocodec.extras import extra
 from audiocodec.soundfiles.headers import TAGS
-from audiocodec.soundfiles.hints import hint
+from audiocodec.soundfiles.hints import hint, no_sound
 from audiocodec.soundfiles.sources import Cursor, View
 
 if TYPE_CHECKING:
@@ -23,8 +24,19 @@ _FRAME_COUNTS = (b"Xing", b"Info", b"VBRI")  # of MP3
 
 
 def opened(view: View, name: str) -> "tuple[av.container.InputContainer, av.AudioStream]":
-    import av  # takes a while to load, and many need it for no file
+    """A sound file and the stream in it that is heard by default.
 
+    Raises:
+        AudioError: ffmpeg knows no such format, or finds no sound in it.
+        MissingPackage: PyAV is not installed.
+    """
+    try:
+        with extra("formats"):
+            import av  # takes a while to load, and many need it for no file
+    except MissingPackage as missing:
+        if what := no_sound(view.head):
+            raise AudioError(f"{name}: not readable as audio: {what}") from None
+        raise MissingPackage(f"{name}: {missing}") from None
     try:
         container = av.open(
             Cursor(view),
@@ -49,7 +61,8 @@ def frames(
     Args:
         strict: the container knows how large its packets are; others just end with a smaller one.
     """
-    import av
+    with extra("formats"):
+        import av
 
     block = _block(stream)
     packets = container.demux(stream)
@@ -89,7 +102,8 @@ def _block(stream: "av.AudioStream") -> int:
 
 def _cropped(packet: "av.Packet", block: int) -> "av.Packet":
     """Without a part of a sample at the end: PyAV loses all of a packet that ends with an error."""
-    import av
+    with extra("formats"):
+        import av
 
     rest = packet.size % block
     return av.Packet(bytes(packet)[:-rest]) if rest else packet

@@ -19,6 +19,7 @@ from audiocodec.extras import torch_named
 if TYPE_CHECKING:
     from audiocodec.audio import Audio, AudioInfo, audio_info, read_audio, resample, write_waveform
     from audiocodec.codes import Coded, CodesMetadata, read_codes, write_codes
+    from audiocodec.data.tokens import TokenBatch, TokenDataset
     from audiocodec.discriminators import DISCRIMINATORS
     from audiocodec.errors import (
         AudioError,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 _NAMES = {  # by module
     "audio": "Audio AudioInfo audio_info read_audio resample write_waveform",
     "codes": "Coded CodesMetadata read_codes write_codes",
+    "data.tokens": "TokenBatch TokenDataset",
     "discriminators": "DISCRIMINATORS",
     "errors": "AudioError CodecError CodeFileError ConfigError DataError MissingPackage ModelError "
     "PartialFailure",
@@ -109,6 +111,8 @@ __all__ = [
     "StreamDecoder",
     "StreamEncoder",
     "Summary",
+    "TokenBatch",
+    "TokenDataset",
     "__version__",
     "audio_info",
     "convert_files",

@@ -42,7 +42,7 @@ class CoarseFirst(Pattern):
     def positions(self, num_frames: int, bos: bool = False, eos: bool = False) -> np.ndarray:
         table = np.arange(self.num_quantizers * num_frames).reshape(self.num_quantizers, num_frames)
         parts = [table[a:b].T.ravel() for a, b in self.bounds]
-        return np.concatenate([[BOS] * bos, *parts, [EOS] * eos]).astype(np.int64)
+        return np.concatenate([[BOS] * int(bos), *parts, [EOS] * int(eos)]).astype(np.int64)
 
     def prefix(self, codes: Any, bos: bool = False) -> Any:
         tokens = self.apply(codes, bos)

@@ -27,6 +27,7 @@ __all__ = [
     "read_audio",
     "read_waveform",
     "resample",
+    "wav_bytes",
     "write_waveform",
 ]
 
@@ -164,6 +165,13 @@ def flac_bytes(waveform: np.ndarray, sample_rate: int) -> bytes:
     """(time,) or (channels, time) samples as the bytes of a 16-bit FLAC file."""
     buffer = io.BytesIO()
     soundfile.write(buffer, np.asarray(waveform).T, sample_rate, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def wav_bytes(waveform: np.ndarray, sample_rate: int) -> bytes:
+    """(time,) or (channels, time) samples as the bytes of a WAV file of 32-bit floats."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.asarray(waveform).T, sample_rate, format="WAV", subtype="FLOAT")
     return buffer.getvalue()
 
 

@@ -18,6 +18,8 @@ PURPOSES = {
     "lhotse": "reading lhotse manifests",
     "onnx": "running ONNX models",
     "parquet": "reading and writing Parquet",
+    "ray": "encoding and scoring on a Ray cluster",
+    "remote": "reading and writing behind URLs",
     "pitch": "tracking pitch with CREPE",
     "torch": "this",
     "train": "training and preparing data",

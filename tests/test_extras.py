@@ -33,8 +33,10 @@ def requirements() -> dict[str, str]:
 def modules(name: str) -> frozenset[str]:
     """What can be imported with the extra `name` and those that it includes."""
     text = requirements()[name]
-    included = [key for keys in re.findall(r"\[(.*)\]", text) for key in keys.split(",")]
-    own = set(re.findall(r"^([\w-]+)(?!.*\[)", text, re.MULTILINE))
+    included = [
+        key for keys in re.findall(r"^simvq-codec\[(.*)\]", text, re.M) for key in keys.split(",")
+    ]
+    own = set(re.findall(r"^([\w-]+)", text, re.MULTILINE)) - {"simvq-codec"}
     own = {{"PyYAML": "yaml"}.get(package, package) for package in own}
     return frozenset(own).union(*(modules(key) for key in included if key != name))
 

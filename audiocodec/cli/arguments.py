@@ -99,6 +99,21 @@ def add_shard_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where the work is done."""
+    parser.add_argument(
+        "--engine",
+        choices=["local", "ray"],
+        default="local",
+        help="this machine (the default) or a Ray cluster; see docs/scale.md",
+    )
+    parser.add_argument(
+        "--address",
+        metavar="A",
+        help="of the Ray cluster (default: RAY_ADDRESS, else one started here for the run)",
+    )
+
+
 def add_batch_arguments(parser: argparse.ArgumentParser) -> None:
     """How a model runs over many files."""
     parser.add_argument(

@@ -6,15 +6,33 @@ from typing import NamedTuple
 
 from audiocodec.data.lines import table_lines
 from audiocodec.data.segments import Segment, Span, read_segments
+from audiocodec.data.stored import StoredFile, StoredSound
+from audiocodec.data.stores import is_url
 from audiocodec.errors import DataError
 
 
 class Entry(NamedTuple):
-    """What an id stands for: a file, a part of one, or what a shell command prints."""
+    """What an id stands for: a file, a part of one, or what a shell command prints.
+
+    `sound` is what is read instead of `path` if that is no local file. The rest is what the source
+    says of it: who speaks, what, for how many seconds, and what is wrong with it.
+    """
 
     path: Path
     span: Span | None = None
     command: str | None = None
+    sound: StoredSound | None = None
+    speaker: str | None = None
+    text: str | None = None
+    seconds: float | None = None
+    problem: str | None = None
+
+    def part(self, span: Span) -> "Entry":
+        """The entry of a part of the file."""
+        sound = self.sound
+        if isinstance(sound, StoredFile):
+            sound = StoredFile(sound.url, parts=True)
+        return self._replace(span=span, sound=sound)
 
 
 def read_table(path: Path) -> dict[str, str]:
@@ -46,8 +64,7 @@ def read_entries(path: Path) -> dict[str, Entry]:
     segments = read_segments(path.parent / "segments")
     require_recordings(segments, recordings, path.parent / "segments")
     return {
-        key: recordings[segment.recording]._replace(span=segment.span)
-        for key, segment in segments.items()
+        key: recordings[segment.recording].part(segment.span) for key, segment in segments.items()
     }
 
 
@@ -55,6 +72,8 @@ def entry_of(value: str) -> Entry:
     """What a line of a `wav.scp` gives after its id."""
     if value.endswith("|"):
         return Entry(Path(value), command=value[:-1].strip())
+    if is_url(value):
+        return Entry(Path(value), sound=StoredFile(value))
     return Entry(Path(value))
 
 

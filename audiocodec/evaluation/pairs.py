@@ -77,6 +77,8 @@ def _pair(identifier: str, reference: _Side, degraded: _Side) -> PairOfFiles:
         problem = "duplicate id in the degraded"
     elif command := one.command or other.command:
         problem = f"is a command, which evaluation does not run ({command}); write it to a file"
+    elif sound := one.sound or other.sound:
+        problem = f"is behind a URL, which evaluation does not read ({sound}); copy it to a file"
     elif reference.raw_ids[identifier] != degraded.raw_ids[identifier]:
         flag = "ids differ in their Unicode form"
     return PairOfFiles(

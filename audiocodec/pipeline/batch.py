@@ -244,7 +244,7 @@ def write_manifest(path: Path | None, items: Iterable[Item], outcomes: Outcomes)
         return
     lines = []
     for item in items:
-        names = {"id": item.name, "source": str(item.source), "output": str(item.target)}
+        names = {"id": item.name, "source": item.where, "output": str(item.target)}
         there = "there" if os.path.isfile(item.target) else "missing"
         lines.append(names | outcomes.get(item, {"status": there}))
     with atomic_path(path) as temporary:

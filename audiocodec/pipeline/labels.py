@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ class Labels:
             for given, listed in zip(inputs, lists, strict=True)
             if listed is None and os.path.isdir(given)
         ]
+        self.given = [str(given).rstrip("/") for given in inputs]
         self.flatten = options.flatten
         self.speakers: dict[str, str] = {}
         self.texts: dict[str, str] = {}
@@ -43,14 +45,15 @@ class Labels:
         Args:
             codes: (num_quantizers, frames).
         """
-        codes = codes.astype(smallest_dtype(metadata.codebook_sizes))
-        return Row(
-            item.name,
-            self.speakers.get(item.name),
-            codes.T.ravel() if self.flatten else codes,
-            metadata.num_samples,
-            self.texts.get(item.name),
-            self.source(item),
+        return row_of(self.labelled(item), codes, metadata, self.flatten)
+
+    def labelled(self, item: Item) -> Item:
+        """The item with what the tables say of it, else what its source does."""
+        return replace(
+            item,
+            speaker=self.speakers.get(item.name, item.speaker),
+            text=self.texts.get(item.name, item.text),
+            origin=self.source(item),
         )
 
     def source(self, item: Item) -> str:
@@ -60,10 +63,37 @@ class Labels:
         """
         if item.command is not None:
             return f"{item.command} |"
+        if item.sound is not None:
+            return self._inside(str(item.sound))
         for folder in self.folders:
             if item.source.is_relative_to(folder):
                 return item.source.relative_to(folder).as_posix()
         return item.source.as_posix()
+
+    def _inside(self, name: str) -> str:
+        """The name of a sound that is no local file, within what was given."""
+        for given in self.given:
+            folder, slash, last = given.rstrip("/").rpartition("/")
+            if name.startswith((f"{given}/", f"{given}#")):
+                return name[len(folder + slash) :] if "." in last else name[len(given) + 1 :]
+        return name
+
+
+def row_of(item: Item, codes: np.ndarray, metadata: CodesMetadata, flatten: bool) -> Row:
+    """The row of a labelled item.
+
+    Args:
+        codes: (num_quantizers, frames).
+    """
+    codes = codes.astype(smallest_dtype(metadata.codebook_sizes))
+    return Row(
+        item.name,
+        item.speaker,
+        codes.T.ravel() if flatten else codes,
+        metadata.num_samples,
+        item.text,
+        item.origin,
+    )
 
 
 def _tables(name: str, given: Path | None, lists: Sequence[Path | None]) -> list[Path]:

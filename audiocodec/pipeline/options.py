@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from audiocodec.channels import Channel
 
@@ -56,6 +57,11 @@ class EncodeOptions(ConvertOptions):
     allow_truncated: take files that were cut short as far as they go.
     run_commands: run the entries of a list that are shell commands; for lists that are trusted.
     part, of: do part `part` of `of`, numbered from 1, which other jobs complete; None for all.
+    shard_hours: of audio in a shard, where the source says how long its utterances are.
+    engine: "local" is this process; "ray" a Ray cluster, for shards.
+    address: of the cluster; None for that of RAY_ADDRESS, else one started here for this run.
+    actors: processes with a model each; None for as many as the cluster has room for.
+    gpus_per_actor: may be a part of one; 0 encodes on CPUs.
     """
 
     num_quantizers: int | None = None
@@ -64,6 +70,11 @@ class EncodeOptions(ConvertOptions):
     run_commands: bool = False
     part: int | None = None
     of: int | None = None
+    shard_hours: float | None = None
+    engine: Literal["local", "ray"] = "local"
+    address: str | None = None
+    actors: int | None = None
+    gpus_per_actor: float = 0
 
 
 @dataclass(frozen=True)

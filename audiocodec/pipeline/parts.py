@@ -21,7 +21,7 @@ from audiocodec.pipeline.paths import Item, Plan, list_of
 from audiocodec.soundfiles.opening import stated_seconds
 
 _BYTES_A_SECOND = 16_000  # of a file whose header does not tell its length: 128 kbit/s
-_COMMAND_SECONDS = 10.0  # of what a command will print
+_UNKNOWN_SECONDS = 10.0  # of what a command will print, and of what is no local file
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,10 @@ def _seconds(item: Item, stated: Mapping[str, float]) -> float:
         return 0.0
     if (seconds := stated.get(item.name)) is not None and 0 <= seconds < 1e9:
         return seconds
-    if item.command is not None:
-        return _COMMAND_SECONDS
+    if item.seconds is not None:
+        return item.seconds
+    if item.command is not None or item.sound is not None:
+        return _UNKNOWN_SECONDS
     if item.span is not None and item.span.end is not None:
         return item.span.end - item.span.begin
     whole = stated_seconds(item.source)

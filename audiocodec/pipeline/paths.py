@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -15,8 +15,12 @@ from audiocodec.codes import Coded, read_codes, read_codes_from
 from audiocodec.data.commands import run_command
 from audiocodec.data.lists import Entry, read_entries
 from audiocodec.data.segments import Span
+from audiocodec.data.sources import kinds
+from audiocodec.data.stored import StoredFile, StoredSound
+from audiocodec.data.stores import is_url, local_path
 from audiocodec.entropy.model import EntropyTables
 from audiocodec.errors import AudioError, ConfigError, DataError
+from audiocodec.soundfiles.sources import Source
 from audiocodec.walk import walk
 
 STANDARD = "-"  # as an input stdin, as an output stdout
@@ -26,7 +30,8 @@ STANDARD = "-"  # as an input stdin, as an output stdout
 class Item:
     """One input and its output; `name` is its id in a list, `problem` what is wrong with it.
 
-    The input is a file, the `span` or `row` of one, or what a shell `command` prints.
+    The input is a file, the `span` or `row` of one, what a shell `command` prints, or a `sound`
+    that is no local file. `speaker`, `text` and `seconds` are what its source says of it.
     """
 
     name: str
@@ -37,6 +42,16 @@ class Item:
     command: str | None = None
     named: bool = False  # on the command line, alone
     row: int | None = None  # of a shard
+    sound: StoredSound | None = None
+    speaker: str | None = None
+    text: str | None = None
+    seconds: float | None = None
+    origin: str | None = None  # as shards name the input
+
+    @property
+    def where(self) -> str:
+        """What messages and manifests call the input."""
+        return str(self.sound or self.source)
 
 
 @dataclass
@@ -55,6 +70,7 @@ def plan(
     suffix: str,
     list_name: str,
     shard_suffixes: Sequence[str] = (),
+    listing: "Listing | None" = None,
 ) -> Plan:
     """Pair every input with its output.
 
@@ -63,11 +79,13 @@ def plan(
         suffix: of the outputs.
         list_name: of the list that is written when an input is a list.
         shard_suffixes: of files with several outputs each; the folder is their target.
+        listing: what inputs stand for; files, unless it says otherwise.
 
     Raises:
         ConfigError: two inputs with one output, an output over an input, nothing to do.
     """
-    files = [name for name in inputs if not Path(name).is_dir() and list_of(name) is None]
+    listing = listing or FILES
+    files = [name for name in inputs if not listing.holds_many(name)]
     shards = [name for name in files if Path(name).suffix.lower() in shard_suffixes]
     if len(inputs) == len(files) == 1 and not shards:
         return Plan([_single(inputs[0], output, suffix)], single=True)
@@ -77,12 +95,12 @@ def plan(
         raise ConfigError(f"several inputs need a folder as output, and none may be {STANDARD}")
     result = Plan()
     for given in inputs:
-        for name, entry in entries(given, (*source_suffixes, *shard_suffixes)):
+        for name, entry in listing.entries(given, (*source_suffixes, *shard_suffixes)):
             problem = None if is_safe(name) else f"id {name!r} of {given} cannot name a file"
             is_shard = entry.path.suffix.lower() in shard_suffixes
             target = Path(output) / ("" if is_shard else f"{name}{suffix}")
             result.items.append(item_of(name, entry, target, problem))
-        if list_of(given) is not None:
+        if kinds.is_list(given):
             result.list_path = Path(output) / list_name
     if not result.items:
         suffixes = " ".join((*source_suffixes, *shard_suffixes))
@@ -98,7 +116,18 @@ def is_safe(name: str) -> bool:
 
 def item_of(name: str, entry: Entry, target: Path, problem: str | None = None) -> Item:
     """The item of an entry of a list."""
-    return Item(name, entry.path, target, problem, entry.span, entry.command)
+    return Item(
+        name,
+        entry.path,
+        target,
+        problem or entry.problem,
+        entry.span,
+        entry.command,
+        sound=entry.sound,
+        speaker=entry.speaker,
+        text=entry.text,
+        seconds=entry.seconds,
+    )
 
 
 def require_suffix(todo: Plan, suffixes: Sequence[str], rule: str) -> None:
@@ -115,8 +144,9 @@ def found(given: str, suffixes: Sequence[str]) -> Iterator[tuple[str, Path]]:
         DataError: an entry of a list is a part of a file or a command.
     """
     for name, entry in entries(given, suffixes):
-        if entry.span or entry.command:
+        if entry.span or entry.command or entry.sound:
             kind = "part of a file (segments)" if entry.span else "command"
+            kind = "URL" if entry.sound else kind
             raise DataError(f"{given}: {name!r} is a {kind}; this takes whole files")
         yield name, entry.path
 
@@ -147,14 +177,35 @@ def list_of(given: str) -> Path | None:
     return path / "wav.scp" if is_data and (path / "wav.scp").is_file() else None
 
 
+@dataclass(frozen=True)
+class Listing:
+    """Which utterances inputs stand for.
+
+    holds_many: whether an input stands for several by its kind. entries: its utterances, each with
+    its id, given the suffixes of the files to take from a folder.
+    """
+
+    holds_many: Callable[[str], bool]
+    entries: Callable[[str, Sequence[str]], Iterator[tuple[str, Entry]]]
+
+
+def _is_folder_or_list(given: str) -> bool:
+    return Path(given).is_dir() or list_of(given) is not None
+
+
+FILES = Listing(_is_folder_or_list, entries)
+SOUNDS = Listing(kinds.holds_many, kinds.source_entries)
+
+
 def _single(name: str, output: str, suffix: str) -> Item:
-    source, target = Path(name), Path(output)
+    sound = StoredFile(name) if is_url(name) else None
+    source, target = Path(name) if sound else local_path(name), Path(output)
     if output.endswith(os.sep) or target.is_dir():
         stem = "stdin" if name == STANDARD else source.stem
         target = target / (stem + suffix)
     if target == source and output != STANDARD:
         raise ConfigError(f"{name}: input and output are the same file")
-    return Item(source.stem, source, target, named=True)
+    return Item(source.stem, source, target, named=sound is None, sound=sound)
 
 
 def _refuse_collisions(items: Sequence[Item]) -> None:
@@ -173,10 +224,13 @@ def _refuse_collisions(items: Sequence[Item]) -> None:
 
 
 @contextlib.contextmanager
-def input_file(item: Item, stopped: Event | None = None) -> Iterator[Path | IO[bytes]]:
+def input_file(item: Item, stopped: Event | None = None) -> Iterator[Source]:
     """The file of `item`, or a nameless copy of what comes from stdin, a pipe or a command: audio
     readers need to seek. A command is ended when `stopped` is set.
     """
+    if item.sound is not None:
+        yield item.sound.source()
+        return
     if str(item.source) != STANDARD and item.command is None and not _is_piped(item):
         yield item.source
         return

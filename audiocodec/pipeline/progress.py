@@ -54,7 +54,7 @@ class Progress:
         text = str(error) if isinstance(error, CodecError) else f"{type(error).__name__}: {error}"
         text = " ".join(text.split())
         self.outcomes[item] = {"status": "failed", "error": text}
-        where = "" if str(item.source) in text else f"{item.source}: "
+        where = "" if item.where in text else f"{item.where}: "
         if self.report:
             tqdm.write(f"codec: error: {where}{text}", file=sys.stderr)
         self.bar.update()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from audiocodec.codes import CODE_SUFFIXES, CodesMetadata, read_codes
 from audiocodec.containers.shards import FORMATS, Row, describe, writer
@@ -13,8 +13,6 @@ from audiocodec.pipeline.models import load_tables
 from audiocodec.pipeline.options import ConvertOptions
 from audiocodec.pipeline.paths import Item, found
 from audiocodec.pipeline.progress import Progress, Summary
-
-Entry = TypeVar("Entry")
 
 
 def write_shards(
@@ -35,7 +33,9 @@ def write_shards(
     labels = Labels(inputs, options)
     tables = load_tables(model)
     suffix, write = writer(options.format)
-    shards, targets = shards_of(files, Path(output), options.shard_size, suffix)
+    size = options.shard_size
+    shards = [files[i : i + size] for i in range(0, len(files), size)]
+    targets = [Path(output) / name for name in shard_names(len(shards), suffix)]
     skipped = [options.skip_existing and target.exists() for target in targets]
     there = sum(len(shard) for shard, skip in zip(shards, skipped, strict=True) if skip)
     progress = Progress(len(files), there, options.report)
@@ -47,13 +47,9 @@ def write_shards(
     return progress.finish()
 
 
-def shards_of(
-    files: Sequence[Entry], folder: Path, size: int, suffix: str
-) -> tuple[list[Sequence[Entry]], list[Path]]:
-    """The files of each shard, and its path."""
-    parts = [files[i : i + size] for i in range(0, len(files), size)]
-    names = [f"codes-{i:05d}-of-{len(parts):05d}{suffix}" for i in range(len(parts))]
-    return parts, [folder / name for name in names]
+def shard_names(count: int, suffix: str) -> list[str]:
+    """The file names of all shards of a corpus."""
+    return [f"codes-{i:05d}-of-{count:05d}{suffix}" for i in range(count)]
 
 
 def refuse_flat_files(options: ConvertOptions) -> None:

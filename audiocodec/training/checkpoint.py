@@ -62,6 +62,10 @@ class Start:
     discriminators: Tensors | None = None
     matching: bool = False  # another configuration: only weights of equal names and shapes
 
+    def has_quantizer(self, config: CodecConfig) -> bool:
+        """Whether its codes are those of a codec of `config`."""
+        return self.codec_config.quantizer == config.quantizer
+
 
 def checkpoint_folders(experiment: Path) -> list[Path]:
     """Complete checkpoints, oldest first."""

@@ -99,10 +99,13 @@ def _load_codec(codec: Codec, start: Start) -> None:
         codec.load_state_dict(dict(start.codec))
         return
     own = codec.state_dict()
+    keeps_codes = start.has_quantizer(codec.config)
     fitting = {
         name: tensor
         for name, tensor in start.codec.items()
-        if name in own and own[name].shape == tensor.shape
+        if name in own
+        and own[name].shape == tensor.shape
+        and (keeps_codes or not name.startswith("quantizer."))
     }
     if not fitting:
         raise ConfigError(f"no weight of {start.folder} fits this configuration")
@@ -133,7 +136,7 @@ def start_config(config: TrainConfig, start: Start, explicit: Mapping[str, Any])
 
     Codec, and discriminators where they come along, are those of `start`; trained discriminators
     judge from the first step on. If `start` is only to be matched, codec and discriminators are the
-    configured ones, with its quantizer: codes of a new one would mean nothing to its decoder.
+    configured ones; a quantizer that is not that of `start` begins with the latents of its encoder.
 
     Args:
         explicit: the options that the user gave.
@@ -142,11 +145,6 @@ def start_config(config: TrainConfig, start: Start, explicit: Mapping[str, Any])
         ConfigError: the user gave another codec or other discriminators.
     """
     if start.matching:
-        if config.codec.quantizer != start.codec_config.quantizer:
-            raise ConfigError(
-                f"the quantizer is not that of {start.folder}; --init-matching keeps it, so "
-                "configure the same"
-            )
         return config
     taken: dict[str, Any] = {"codec": start.codec_config}
     if start.discriminators is not None:

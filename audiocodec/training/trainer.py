@@ -82,7 +82,8 @@ class Trainer:
             config, experiment, sizes, self.device, self.processes, self.is_main
         )
         self.reported: Reported = set()
-        self.state = RunState(quantizer_started=start is not None)
+        started = start is not None and start.has_quantizer(config.codec)
+        self.state = RunState(quantizer_started=started)
 
     def run(self) -> None:
         """Train to the last step.

@@ -20,7 +20,8 @@ methods=          # names of local/methods.py; empty: all
 settings=         # of the configuration, A.B=C each
 data=data         # folder of the data directories
 exp=              # folder of the experiment; empty: by modality, corpus and cut
-frames=400000     # of speech that codes are counted on
+start=400         # steps of the autoencoder of speech that all rows of a seed start from
+frames=400000     # of speech that codes are counted on, at most; 4 for each code
 scored=40         # utterances that metrics score
 nj=1              # processes that prepare data
 parse_options "$@"
@@ -29,14 +30,15 @@ if [[ -n $corpus ]]; then corpus=$(given "$corpus"); fi
 name=$modality
 if [[ -n $corpus ]]; then name+=_$(basename "$corpus"); fi
 if [[ $cut == true ]]; then
-  name+=_cut sizes=8 seeds=0 frames=1600 scored=2
-  settings+=" steps=12 autoencoder_steps=4"
-  if [[ $modality == speech ]]; then settings+=" save_every=4 log_every=4 batch_size=2"; fi
-  if [[ $modality == image ]]; then settings+=" count_every=4 batch_size=4"; fi
+  name+=_cut sizes=8 seeds=0 start=4 frames=1600 scored=2
+  if [[ $modality == speech ]]; then settings+=" steps=8 save_every=4 log_every=4 batch_size=2"; fi
+  if [[ $modality == image ]]; then
+    settings+=" steps=12 autoencoder_steps=4 count_every=4 batch_size=4"
+  fi
 fi
 exp=${exp:-exp/$name} data=$data/$name
 read -ra words <<<"$sizes"
-options=(--frames "$frames" --scored "$scored" --bits "${words[@]}")
+options=(--start-steps "$start" --frames "$frames" --scored "$scored" --bits "${words[@]}")
 read -ra words <<<"$seeds"
 options+=(--seeds "${words[@]}")
 read -ra words <<<"$methods"

@@ -69,12 +69,26 @@ def test_another_head_starts_anew_on_the_weights_that_fit(trained, make_trainer)
     assert kept == {name for name in found if not name.startswith("decoder.head.")}
 
 
-def test_a_matching_start_keeps_its_quantizer(trained):
+def test_another_quantizer_starts_from_the_latents_of_the_encoder_it_is_given(
+    trained, make_trainer
+):
     start = replace(load_start(trained), matching=True)
     codec = to_dict(tiny_config().codec)
-    codec["quantizer"]["num_quantizers"] = 3
-    with pytest.raises(ConfigError, match="quantizer is not that of"):
-        start_config(tiny_config(codec=codec), start, {"codec": codec})
+    codec["quantizer"] = {"kind": "simvq", "codebook_size": 32}
+    config = start_config(tiny_config(codec=codec, autoencoder_steps=0), start, {"codec": codec})
+    trainer = make_trainer("requantized", start=start, **to_dict(config))
+    wanted = checkpoint.load_checkpoint(trained).average
+    for name, tensor in trainer.networks.codec.state_dict().items():
+        if not name.startswith("quantizer."):
+            assert torch.equal(tensor, wanted[name]), name
+    assert not trainer.state.quantizer_started
+    batch = next(trainer.batches())
+    trainer.train_step(batch)
+    assert trainer.state.quantizer_started
+    codec = trainer.networks.codec
+    latent = codec.encoder(batch.waveform)
+    error = (codec.quantizer.decode(codec.quantizer.encode(latent)) - latent).square().mean()
+    assert error < 0.7 * latent.var()  # 32 random codes would be further away than none
 
 
 def test_training_from_an_exported_model_by_command(trained, data_dir, tmp_path, capfd):

@@ -1,5 +1,10 @@
-"""One row of speech: a small codec trained by `Trainer`, then measured at its checkpoints."""
+"""One row of speech: a small codec trained by `Trainer`, then measured at its checkpoints.
 
+All rows of a seed go on from one autoencoder, which the first of them trains: they differ by their
+quantizer alone, and nothing is trained twice.
+"""
+
+import dataclasses
 import json
 import shutil
 from collections.abc import Iterator, Sequence
@@ -19,11 +24,15 @@ from audiocodec.evaluation.metrics import select
 from audiocodec.evaluation.scoring import score_signals
 from audiocodec.models.bundle import load_codec
 from audiocodec.models.codec import Codec, pad_to_hop
+from audiocodec.training.checkpoint import Start, checkpoint_folder, load_start
 from audiocodec.training.config import TrainConfig
 from audiocodec.training.trainer import Trainer
 
 METRICS = ("mel_distance", "pesq_wb", "stoi")
-CURVE_SHARE = 4  # the codes along the training are counted on a quarter of the frames
+FRAMES_A_CODE = 4  # 98 % of equally likely codes would be seen
+FEWEST_FRAMES = 65_536
+CURVE_SHARE = 8  # the codes along the training are counted on an eighth of the frames
+VALID_SHARE = 4
 OFFSETS = 4  # of frames within a hop: a few minutes of speech have few frames
 
 
@@ -37,14 +46,35 @@ def preload() -> None:
 
 def run(row: dict[str, Any], args: Any, folder: Path) -> dict[str, Any]:
     """Train, or go on with it, and measure; the folder holds no checkpoints afterwards."""
-    quantizer = json.dumps(row["quantizer"])  # YAML reads JSON
-    settings = [f"codec.quantizer={quantizer}", f"seed={row['seed']}", *args.set]
-    config = load_config(TrainConfig, args.config, settings)
     train, valid = read_data_dir(args.train), read_data_dir(args.valid)
-    Trainer(config, folder, train, valid, cpu=True).run()
-    measured = measure(folder, config, train, valid[: args.scored], args.frames)
+    start = autoencoder(row["seed"], args, train, valid)
+    quantizer = json.dumps(row["quantizer"])  # YAML reads JSON
+    config = configured(args, f"codec.quantizer={quantizer}", f"seed={row['seed']}")
+    Trainer(config, folder, train, valid, cpu=True, start=start).run()
+    frames = min(args.frames, max(FEWEST_FRAMES, FRAMES_A_CODE * 2 ** row["bits_asked"]))
+    measured = measure(folder, config, train, valid[: args.scored], frames)
     shutil.rmtree(folder / "checkpoints")
     return measured
+
+
+def configured(args: Any, *own: str) -> TrainConfig:
+    """The configuration of the recipe with the options of the command, then `own`."""
+    return load_config(TrainConfig, args.config, ["autoencoder_steps=0", *args.set, *own])
+
+
+def autoencoder(
+    seed: int, args: Any, train: Sequence[Utterance], valid: Sequence[Utterance]
+) -> Start:
+    """What all rows of a seed go on from: `args.start_steps` without a quantizer, trained once."""
+    folder, steps = args.output / "starts" / str(seed), args.start_steps
+    done = checkpoint_folder(folder, steps)
+    if not done.exists():
+        # A run ends with its quantizer started, so this one ends a step later.
+        phases = (f"autoencoder_steps={steps}", f"save_every={steps}", f"steps={steps + 1}")
+        quantizer = 'codec.quantizer={"kind": "simvq", "codebook_size": 2}'
+        config = configured(args, quantizer, f"seed={seed}", "decay_steps=0", *phases)
+        Trainer(config, folder, train, valid, cpu=True).run()
+    return dataclasses.replace(load_start(done), matching=True)
 
 
 def measure(
@@ -56,9 +86,9 @@ def measure(
 ) -> dict[str, Any]:
     """What the table has, from the checkpoints and the log of a finished run."""
     curve = list(curve_of(folder, config, train, frames // CURVE_SHARE))
-    codec = load_codec(folder / "checkpoints" / f"step_{config.steps:08d}")
+    codec = load_codec(checkpoint_folder(folder, config.steps))
     seen = latents_of(codec, train, frames)
-    latent = latents_of(codec, valid, frames // CURVE_SHARE)
+    latent = latents_of(codec, valid, FEWEST_FRAMES // VALID_SHARE)
     return {
         "bits": bits_of(codec.quantizer),
         "train": usage(count(codec.quantizer, seen)),
@@ -75,9 +105,7 @@ def curve_of(
     """Use of the codes at every checkpoint, and how far the unused moved until the next."""
     former = None
     for step in range(config.save_every, config.steps + 1, config.save_every):
-        if step < config.autoencoder_steps:
-            continue
-        codec = load_codec(folder / "checkpoints" / f"step_{step:08d}")
+        codec = load_codec(checkpoint_folder(folder, step))
         counted = count(codec.quantizer, latents_of(codec, train, frames))
         point = {"step": step} | usage(counted)
         if former is not None:
@@ -116,11 +144,11 @@ def quality(codec: Codec, utterances: Sequence[Utterance]) -> dict[str, float | 
 
 
 def seconds_a_step(folder: Path, config: TrainConfig) -> float:
-    """The median over the windows of the log after the quantizer's start."""
+    """The median over the windows of the log but the first, in which the quantizer starts."""
     lines = map(json.loads, (folder / "log.jsonl").read_text(encoding="utf-8").splitlines())
     audio = config.batch_size * config.crops.seconds
     return median(
         audio / line["audio_seconds_per_second"]
         for line in lines
-        if "audio_seconds_per_second" in line and line["step"] > config.autoencoder_steps
+        if "audio_seconds_per_second" in line and line["step"] > config.log_every
     )

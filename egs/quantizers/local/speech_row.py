@@ -7,6 +7,7 @@ quantizer alone, and nothing is trained twice.
 import dataclasses
 import json
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import mean, median
@@ -20,6 +21,7 @@ from torch import Tensor
 from audiocodec.audio import read_waveform
 from audiocodec.config import load_config
 from audiocodec.data.data_dir import Utterance, read_data_dir
+from audiocodec.data.loader import Batch
 from audiocodec.evaluation.metrics import select
 from audiocodec.evaluation.scoring import score_signals
 from audiocodec.models.bundle import load_codec
@@ -50,11 +52,28 @@ def run(row: dict[str, Any], args: Any, folder: Path) -> dict[str, Any]:
     start = autoencoder(row["seed"], args, train, valid)
     quantizer = json.dumps(row["quantizer"])  # YAML reads JSON
     config = configured(args, f"codec.quantizer={quantizer}", f"seed={row['seed']}")
-    Trainer(config, folder, train, valid, cpu=True, start=start).run()
+    trainer = TimedTrainer(config, folder, train, valid, cpu=True, start=start)
+    trainer.run()
     frames = min(args.frames, max(FEWEST_FRAMES, FRAMES_A_CODE * 2 ** row["bits_asked"]))
     measured = measure(folder, config, train, valid[: args.scored], frames)
     shutil.rmtree(folder / "checkpoints")
-    return measured
+    # Of an interrupted row, the steps since; None where only the measuring was left.
+    seconds = median(trainer.seconds) if trainer.seconds else None
+    return measured | {"seconds_a_step": seconds}
+
+
+class TimedTrainer(Trainer):
+    """`seconds`: of the processor, that each step took; other programs do not count."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.seconds: list[float] = []
+
+    def train_step(self, batch: Batch) -> bool:
+        start = time.process_time()
+        taken = super().train_step(batch)
+        self.seconds.append(time.process_time() - start)
+        return taken
 
 
 def configured(args: Any, *own: str) -> TrainConfig:
@@ -84,7 +103,7 @@ def measure(
     valid: Sequence[Utterance],
     frames: int,
 ) -> dict[str, Any]:
-    """What the table has, from the checkpoints and the log of a finished run."""
+    """What the table has, from the checkpoints of a finished run."""
     curve = list(curve_of(folder, config, train, frames // CURVE_SHARE))
     codec = load_codec(checkpoint_folder(folder, config.steps))
     seen = latents_of(codec, train, frames)
@@ -94,7 +113,6 @@ def measure(
         "train": usage(count(codec.quantizer, seen)),
         "valid": usage(count(codec.quantizer, latent)) | distortion(codec.quantizer, latent),
         "quality": quality(codec, valid),
-        "seconds_a_step": seconds_a_step(folder, config),
         "curve": curve,
     }
 
@@ -141,14 +159,3 @@ def quality(codec: Codec, utterances: Sequence[Utterance]) -> dict[str, float | 
         for name, value in values.items():
             found[name].append(value)
     return {name: mean(values) if values else None for name, values in found.items()}
-
-
-def seconds_a_step(folder: Path, config: TrainConfig) -> float:
-    """The median over the windows of the log but the first, in which the quantizer starts."""
-    lines = map(json.loads, (folder / "log.jsonl").read_text(encoding="utf-8").splitlines())
-    audio = config.batch_size * config.crops.seconds
-    return median(
-        audio / line["audio_seconds_per_second"]
-        for line in lines
-        if "audio_seconds_per_second" in line and line["step"] > config.log_every
-    )

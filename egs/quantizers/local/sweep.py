@@ -42,7 +42,9 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--bits", type=int, nargs="+", choices=LEVELS, default=[10, 12, 14, 16])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--start-steps", type=int, default=400, help="before a quantizer, of speech")
+    parser.add_argument(
+        "--start-steps", type=int, default=400, help="before a quantizer, of speech"
+    )
     parser.add_argument("--frames", type=int, default=400_000, help="that codes are counted on")
     parser.add_argument("--scored", type=int, default=40, help="utterances that metrics score")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=C")

@@ -12,14 +12,15 @@ from audiocodec.quantization.search import nearest, wide
 Start = Literal["random", "sample", "kmeans"]
 
 PASSES = 10
+FEWEST_FRAMES = 2  # for each code; of fewer, clusters are hardly more than the frames
 MOST_FRAMES = 32  # for each code; more hardly move a cluster
 JITTER = 0.1  # of copies, where there are fewer frames than codes, in standard deviations
 
 
 def starting_rows(frames: Tensor, count: int, start: Start, seed: int) -> Tensor:
-    """(count, dim) from `frames` (n, dim): drawn at random, or the clusters of all of them."""
+    """(count, dim) from `frames` (n, dim): drawn at random, or clusters, if they are enough."""
     drawn = draw_frames(frames, count, seed)
-    if start == "kmeans" and len(frames) > count:
+    if start == "kmeans" and len(frames) >= FEWEST_FRAMES * count:
         return kmeans(thinned(frames, MOST_FRAMES * count), drawn)
     return drawn
 

@@ -41,7 +41,11 @@ with extra("train"):
 
 log = logging.getLogger(__name__)
 
-INIT_BATCHES = 16  # batches of latents that the quantizer starts from
+# Of the latents that the quantizer starts from. A large codebook needs more: a frame for each code,
+# and four, from which clusters can be made, where that is affordable.
+START_BATCHES = 16
+START_FRAMES_A_CODE = 4
+AFFORDABLE_FRAMES = 65_536
 
 
 class Trainer:
@@ -207,8 +211,8 @@ class Trainer:
     @torch.no_grad()
     def _start_quantizer(self) -> None:
         """Set the quantizer to the distribution of the latents it will see."""
-        loader = self._loader(self.state.step, self.state.step + INIT_BATCHES)
         codec = self.networks.codec
+        loader = self._loader(self.state.step, self.state.step + self._start_batches())
         parts = [codec.encoder(batch.waveform.to(self.device)) for batch in loader]
         latents = torch.stack(parts)  # (batches, rows, ...)
         by_process = self.accelerator.gather(latents).view(self.processes, *latents.shape)
@@ -220,6 +224,13 @@ class Trainer:
         log.info(
             "step %d: quantizer started from %d frames", self.state.step, gathered[:, 0].numel()
         )
+
+    def _start_batches(self) -> int:
+        codec, config = self.networks.codec, self.config
+        codes = max(codec.codebook_sizes)
+        wanted = max(codes, min(START_FRAMES_A_CODE * codes, AFFORDABLE_FRAMES))
+        crop = round(config.crops.seconds * codec.sample_rate) // codec.hop_length
+        return max(START_BATCHES, -(-wanted // (crop * config.batch_size * self.processes)))
 
     def _loader(self, start: int, stop: int) -> CropLoader:
         return CropLoader(

@@ -2,15 +2,27 @@
 
 import signal
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 import torch
 from torch import distributed, multiprocessing
 
+from audiocodec.cli.main import main
 from audiocodec.config import from_dict
+from audiocodec.models.bundle import load_codec
 from audiocodec.quantization import QUANTIZERS
 from audiocodec.training.interruption import Interrupted
-from tests.training.helpers import TINY, assert_same, log_lines, saved_weights, signal_after
+from tests.training.helpers import (
+    TINY,
+    assert_same,
+    in_child,
+    log_lines,
+    saved_weights,
+    signal_after,
+)
+
+MINI = Path(__file__).parents[2] / "egs/mini/conf/train.yaml"
 
 # What no gradient teaches, and what is drawn: the others have only weights to resume.
 FAST = ["cvq", "ema_vq", "sq"]
@@ -39,6 +51,24 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(make_trainer, kind):
     again = make_trainer(codec=codec(kind))
     again.run()
     assert_same(saved_weights(again.experiment), saved_weights(whole.experiment))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", QUANTIZERS)
+def test_each_trains_by_its_name_alone_in_the_mini_recipe(kind, data_dir, tmp_path):
+    arguments = ["train", "--config", MINI, "--set", f"codec.quantizer.kind={kind}"]
+    arguments += ["--train-data", data_dir, "--valid-data", data_dir, "--output", tmp_path / "exp"]
+    for setting in ("steps=3", "autoencoder_steps=1", "adversarial_start=2"):  # only shorter
+        arguments += ["--set", setting]
+    assert in_child(lambda: exit_zero(main([str(a) for a in [*arguments, "--device", "cpu"]]))) == 0
+    codec = load_codec(tmp_path / "exp/model")
+    waveform = torch.randn(1, 1, 4 * codec.hop_length, generator=torch.Generator().manual_seed(0))
+    latent = codec.encoder(waveform)
+    assert codec.quantizer.decode(codec.quantizer.encode(latent)).isfinite().all()
+
+
+def exit_zero(code: int) -> None:
+    assert code == 0
 
 
 def test_what_no_gradient_teaches_moves_with_the_training(make_trainer):

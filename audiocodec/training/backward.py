@@ -19,6 +19,8 @@ from audiocodec.losses.balancer import Balancer
 from audiocodec.losses.band import band_limited
 from audiocodec.losses.feature_matching import feature_matching_loss
 from audiocodec.losses.harmonic import HarmonicDistance
+from audiocodec.losses.intelligibility import EnvelopeCorrelation
+from audiocodec.losses.loudness import LoudnessDistance
 from audiocodec.losses.spectral import MultiResolutionMel, MultiResolutionStft, waveform_l1
 from audiocodec.processes import mean_over_processes
 from audiocodec.training.config import WAVEFORM_TERMS, LossConfig, TrainConfig
@@ -141,6 +143,8 @@ def reconstruction_losses(config: LossConfig, sample_rate: int) -> nn.ModuleDict
         "mel": MultiResolutionMel(config.mel_settings, sample_rate),
         "stft": MultiResolutionStft(config.stft_settings, sample_rate),
         "harmonic": HarmonicDistance(config.harmonic_settings, sample_rate),
+        "loudness": LoudnessDistance(config.loudness_settings, sample_rate),
+        "intelligibility": EnvelopeCorrelation(config.intelligibility_settings, sample_rate),
         "waveform": WaveformL1(),
     }
     return nn.ModuleDict({name: loss for name, loss in losses.items() if config.weight(name)})

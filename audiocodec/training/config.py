@@ -10,6 +10,8 @@ from audiocodec.discriminators.ms_stft import MultiScaleStftConfig
 from audiocodec.errors import ConfigError
 from audiocodec.losses.balancer import BalancerConfig
 from audiocodec.losses.harmonic import HarmonicDistanceConfig
+from audiocodec.losses.intelligibility import EnvelopeCorrelationConfig
+from audiocodec.losses.loudness import LoudnessDistanceConfig
 from audiocodec.losses.spectral import MultiResolutionMelConfig, MultiResolutionStftConfig
 from audiocodec.models.config import CodecConfig
 from audiocodec.training.guard import GuardConfig
@@ -19,7 +21,7 @@ Best = Literal["sound", "quality", "mel", "pesq", "stoi"]
 
 _POSITIVE: tuple[str, ...] = ("steps", "batch_size", "accumulation", "keep_checkpoints")
 _POSITIVE += ("log_every", "save_every", "validate_every")
-RECONSTRUCTION_TERMS = ("mel", "stft", "harmonic", "waveform")
+RECONSTRUCTION_TERMS = ("mel", "stft", "harmonic", "loudness", "intelligibility", "waveform")
 VALIDATION_METRICS = ("pesq_wb", "stoi", "harmonic_correlation", "tonal_lines")
 WAVEFORM_TERMS = (*RECONSTRUCTION_TERMS, "adversarial", "feature_matching")
 
@@ -31,6 +33,8 @@ class LossConfig:
     mel: float = 5.0
     stft: float = 1.0
     harmonic: float = 0.0
+    loudness: float = 0.0
+    intelligibility: float = 0.0
     waveform: float = 5.0
     quantizer: float = 1.0
     adversarial: float = 1.0
@@ -38,6 +42,8 @@ class LossConfig:
     mel_settings: MultiResolutionMelConfig = MultiResolutionMelConfig()
     stft_settings: MultiResolutionStftConfig = MultiResolutionStftConfig()
     harmonic_settings: HarmonicDistanceConfig = HarmonicDistanceConfig()
+    loudness_settings: LoudnessDistanceConfig = LoudnessDistanceConfig()
+    intelligibility_settings: EnvelopeCorrelationConfig = EnvelopeCorrelationConfig()
     draws: int = 1  # 2: reconstruction terms are energy distances, for heads that make noise
     balancer: BalancerConfig | None = None  # {}: weights but the quantizer's are shares of gradient
 

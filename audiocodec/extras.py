@@ -18,6 +18,7 @@ PURPOSES = {
     "lhotse": "reading lhotse manifests",
     "onnx": "running ONNX models",
     "parquet": "reading and writing Parquet",
+    "peers": "running other codecs",
     "ray": "encoding and scoring on a Ray cluster",
     "remote": "reading and writing behind URLs",
     "pitch": "tracking pitch with CREPE",

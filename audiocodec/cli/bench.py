@@ -1,15 +1,18 @@
-"""`codec bench`: how fast a model is on this machine."""
+"""`codec bench`: how fast a model is on this machine, alone or beside other codecs."""
 
 import argparse
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from audiocodec.audio import read_waveform
 from audiocodec.cli.arguments import add_examples, add_model_arguments, load_model, positive
-from audiocodec.cli.output import print_report
+from audiocodec.cli.output import print_report, print_table
 from audiocodec.data.samples import shipped_speech
 from audiocodec.environment import available_cores, environment
+from audiocodec.errors import CodecError, ConfigError, PartialFailure
 
 if TYPE_CHECKING:
     from audiocodec.models.codec import Codec
@@ -29,14 +32,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--repeats", type=positive, default=5, metavar="N", help="the median of N runs counts"
     )
+    parser.add_argument(
+        "--against",
+        metavar="A,B",
+        help="measure other codecs in the same run, turn by turn: encodec, dac, snac, mimi, vocos",
+    )
+    parser.add_argument(
+        "--weights",
+        action="append",
+        default=[],
+        type=_name_and_folder,
+        metavar="NAME=DIR",
+        help="local weights of one of them (default: random ones, which are as fast)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_examples(
-        parser, "codec bench --threads 1 4", "codec bench --model exp/model --device cuda --json"
+        parser,
+        "codec bench --threads 1 4",
+        "codec bench --model exp/model --device cuda --json",
+        "codec bench --against encodec,mimi --threads 1",
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Measure on one file, after a warm-up."""
+    """Measure on one file, after a warm-up.
+
+    Raises:
+        PartialFailure: some of the other codecs could not be measured.
+    """
+    if args.against:
+        _run_against(args)
+        return
+    if args.weights:
+        raise ConfigError("--weights is for the codecs of --against; name a model with --model")
     from audiocodec.models.cost import macs_per_second, num_parameters
 
     codec = load_model(args)
@@ -53,12 +81,16 @@ def run(args: argparse.Namespace) -> None:
         "repeats": args.repeats,
         "times_real_time": {
             f"{threads} threads": _speed(codec, waveform, threads, args.repeats)
-            for threads in args.threads or sorted({1, available_cores()})
+            for threads in _threads(args)
         },
         "gmacs_per_second_of_audio": {"encode": macs.encode / 1e9, "decode": macs.decode / 1e9},
         "environment": environment(),
     }
     print_report(report, args.json)
+
+
+def _threads(args: argparse.Namespace) -> list[int]:
+    return args.threads or sorted({1, available_cores()})
 
 
 def _speed(codec: "Codec", waveform: np.ndarray, threads: int, repeats: int) -> dict[str, float]:
@@ -70,3 +102,54 @@ def _speed(codec: "Codec", waveform: np.ndarray, threads: int, repeats: int) -> 
         speed = times_real_time(codec, torch.from_numpy(waveform), repeats)
     both = 1 / (1 / speed.encode + 1 / speed.decode)
     return {"encode": speed.encode, "decode": speed.decode, "encode_and_decode": both}
+
+
+def _run_against(args: argparse.Namespace) -> None:
+    from audiocodec.audio import audio_info
+    from audiocodec.models.folders import DEFAULT_MODEL
+    from audiocodec.peers.loading import PeerOptions, check_names
+    from audiocodec.peers.ours import OurOptions
+    from audiocodec.peers.speed import Comparison, Loader, as_rows
+
+    names, weights = args.against.split(","), dict(args.weights)
+    check_names([*names, *weights])
+    ours = args.model or DEFAULT_MODEL
+    loaders: dict[str, Loader] = {ours: OurOptions(args.model, args.device)}
+    loaders |= {name: PeerOptions(name, weights.get(name), device=args.device) for name in names}
+    audio = Path(args.audio or shipped_speech()[0])
+    info = audio_info(audio)
+    threads = _threads(args)
+    set_threads(threads[0])
+    comparison = Comparison(loaders, audio, args.device)
+    comparison.describe()
+    for number in threads:
+        comparison.time(number, args.repeats)
+    if ours in comparison.failures:
+        raise CodecError(comparison.failures[ours])
+    reports = comparison.reports()
+    about = {
+        "audio": str(audio),
+        "audio_seconds": info.num_samples / info.sample_rate,
+        "device": args.device,
+        "repeats": args.repeats,
+    }
+    if args.json:
+        weights_of = {name: str(weights.get(name, "random")) for name in names}
+        for name in weights_of.keys() & reports.keys():
+            reports[name]["weights"] = weights_of[name]
+        more = {"codecs": reports, "failures": comparison.failures, "environment": environment()}
+        print_report(about | more, as_json=True)
+    else:
+        print_report(about, as_json=False)
+        print_table(as_rows(reports, ours))
+    for name, reason in comparison.failures.items():
+        print(f"codec: {name}: {reason}", file=sys.stderr)
+    if comparison.failures:
+        raise PartialFailure(f"{len(comparison.failures)} of {len(names)} codecs not measured")
+
+
+def _name_and_folder(text: str) -> tuple[str, Path]:
+    name, equals, folder = text.partition("=")
+    if not (name and equals and folder):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=DIR")
+    return name, Path(folder)

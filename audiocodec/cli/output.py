@@ -1,7 +1,7 @@
 """Results on stdout: aligned text for people, JSON for programs."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -11,6 +11,19 @@ def print_report(values: Mapping[str, Any], as_json: bool) -> None:
         print(json.dumps(values, indent=2, ensure_ascii=False))
     else:
         print("\n".join(_lines(values, "")))
+
+
+def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows with the same columns as a table, aligned, that is also Markdown."""
+    cells = [list(rows[0]), *([_text(value, none="-") for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [" | ".join(map(str.ljust, line, widths)) for line in cells]
+    lines.insert(1, "-|-".join("-" * width for width in widths))
+    print(
+        "\n".join(
+            f"| {line} |" if index != 1 else f"|-{line}-|" for index, line in enumerate(lines)
+        )
+    )
 
 
 def _lines(values: Mapping[str, Any], indent: str) -> list[str]:
@@ -24,9 +37,9 @@ def _lines(values: Mapping[str, Any], indent: str) -> list[str]:
     return lines
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, none: str = "not known") -> str:
     if value is None:
-        return "not known"
+        return none
     if isinstance(value, list | tuple):
         return " ".join(map(_text, value))
     if isinstance(value, float):

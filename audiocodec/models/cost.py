@@ -4,7 +4,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -40,15 +40,21 @@ def macs_per_second(codec: Codec) -> Cost:
 
 
 def _macs(codec: Codec, num_frames: int) -> Cost:
-    waveform = torch.zeros(num_frames * codec.hop_length)
+    return count_macs(codec.encode, codec.decode, torch.zeros(num_frames * codec.hop_length))
+
+
+def count_macs(
+    encode: Callable[[Tensor], Any], decode: Callable[[Any], object], waveform: Tensor
+) -> Cost:
+    """Multiply-accumulates in the dense convolutions and matrix products of both calls."""
     # mkldnn's fused LSTM would not be counted; its switch warns about an absent Intel GPU.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with torch.backends.mkldnn.flags(enabled=False):
             with FlopCounterMode(display=False) as encoding:
-                codes = codec.encode(waveform)
+                codes = encode(waveform)
             with FlopCounterMode(display=False) as decoding:
-                codec.decode(codes)
+                decode(codes)
     return Cost(encoding.get_total_flops() / 2, decoding.get_total_flops() / 2)
 
 

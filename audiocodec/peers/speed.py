@@ -1,0 +1,190 @@
+"""Several codecs on the same sound in one run: speed in turns, cost, memory, delay of streams."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from audiocodec.audio import read_waveform
+from audiocodec.environment import peak_memory
+from audiocodec.errors import CodecError, one_line
+from audiocodec.models.cost import Cost, count_macs, num_parameters
+from audiocodec.peers.base import Peer
+
+_COUNTED_SECONDS = 2  # and twice as much: what is done once a call drops out of the difference
+
+
+class Loader(Protocol):
+    """Loads a codec, in this process or, pickled, in another."""
+
+    def load(self) -> Peer: ...
+
+
+@dataclass
+class _Running:
+    loader: Loader
+    peer: Peer
+    waveform: Tensor  # (channels, time) at its rate
+    report: dict[str, Any]
+    seconds: list[Cost] = field(default_factory=list)  # of the rounds so far
+
+
+class Comparison:
+    """Codecs that are measured together; one that fails drops out, and `failures` says why.
+
+    Args:
+        loaders: by the names that reports have.
+        audio: a file; its channels are mixed, and resampled to the rate of each codec.
+    """
+
+    def __init__(self, loaders: Mapping[str, Loader], audio: Path, device: str = "cpu") -> None:
+        self.audio, self.device = audio, device
+        self.failures: dict[str, str] = {}
+        self._running: dict[str, _Running] = {}
+        for name, loader in loaders.items():
+            self._attempt(name, partial(self._load, name, loader))
+
+    def reports(self) -> dict[str, dict[str, Any]]:
+        """What has been measured of those that have not failed."""
+        return {name: own.report for name, own in self._running.items()}
+
+    def describe(self) -> None:
+        """Find what does not depend on threads: bitrate, cost, memory, delay of streams."""
+        self._each(_describe)
+        self._each(lambda own: own.report.update(peak_megabytes=self._peak_megabytes(own.loader)))
+
+    def time(self, threads: int, repeats: int) -> None:
+        """Code with so many threads, in turns: whatever else the machine does meets all alike.
+
+        The first round warms up; the median of the `repeats` others counts.
+        """
+        torch.set_num_threads(threads)
+        for _ in range(1 + repeats):
+            self._each(lambda own: own.seconds.append(_seconds(own)))
+        self._each(lambda own: own.report["times_real_time"].update(_speed(own, threads)))
+
+    def _load(self, name: str, loader: Loader) -> None:
+        peer = loader.load()
+        mono = torch.from_numpy(read_waveform(self.audio, peer.sample_rate))
+        waveform = mono.expand(peer.num_channels, -1).contiguous().to(self.device)
+        self._running[name] = _Running(loader, peer, waveform, {"times_real_time": {}})
+
+    def _each(self, step: Callable[[_Running], object]) -> None:
+        for name, own in list(self._running.items()):
+            self._attempt(name, partial(step, own))
+
+    def _attempt(self, name: str, step: Callable[[], object]) -> None:
+        """One that fails, in whatever way its package has, must not take the others with it."""
+        try:
+            with torch.inference_mode():
+                step()
+        except Exception as error:
+            kind = "" if isinstance(error, CodecError) else f"{type(error).__name__}: "
+            self.failures[name] = kind + one_line(error)[:300]
+            self._running.pop(name, None)
+
+    def _peak_megabytes(self, loader: Loader) -> float | None:
+        """Of a process that does nothing but load the codec and code the file once."""
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            peak = pool.submit(_peak, loader, self.audio, torch.get_num_threads()).result()
+        return None if peak is None else peak / 1e6
+
+
+def _describe(own: _Running) -> None:
+    peer, rate = own.peer, own.peer.sample_rate
+    short, long = (
+        count_macs(peer.encode, peer.decode, _repeated(own.waveform, seconds * rate))
+        for seconds in (_COUNTED_SECONDS, 2 * _COUNTED_SECONDS)
+    )
+    own.report.update(
+        package=peer.package,
+        sample_rate=rate,
+        bitrate=peer.bitrate,
+        parameters=num_parameters(peer.model),
+        gmacs_per_second_of_audio={
+            "encode": (long.encode - short.encode) / _COUNTED_SECONDS / 1e9,
+            "decode": (long.decode - short.decode) / _COUNTED_SECONDS / 1e9,
+        },
+        first_output_ms={
+            "codes": _delay(own, peer.first_codes),
+            "sound": _delay(own, peer.first_sound),
+        },
+    )
+
+
+def _repeated(waveform: Tensor, num_samples: int) -> Tensor:
+    times = -(-num_samples // waveform.shape[-1])
+    return waveform.repeat(1, times)[:, :num_samples]
+
+
+def _delay(own: _Running, first: Callable[[Tensor], tuple[int, Any] | None]) -> float | None:
+    """Milliseconds from the first sample of live sound to the first output: waiting, computing."""
+    first(own.waveform)  # warms up
+    start = time.perf_counter()
+    found = first(own.waveform)
+    took = time.perf_counter() - start
+    return None if found is None else 1000 * (found[0] / own.peer.sample_rate + took)
+
+
+def _seconds(own: _Running) -> Cost:
+    start = time.perf_counter()
+    coded = own.peer.encode(own.waveform)
+    for stage in own.peer.stages(coded):
+        stage.cpu()  # waits for a device
+    middle = time.perf_counter()
+    own.peer.decode(coded).cpu()
+    return Cost(middle - start, time.perf_counter() - middle)
+
+
+def _speed(own: _Running, threads: int) -> dict[str, dict[str, float]]:
+    duration = own.waveform.shape[-1] / own.peer.sample_rate
+    rounds, own.seconds = own.seconds[1:], []
+    encode = statistics.median(cost.encode for cost in rounds)
+    decode = statistics.median(cost.decode for cost in rounds)
+    return {
+        f"{threads} threads": {
+            "encode": duration / encode,
+            "decode": duration / decode,
+            "encode_and_decode": duration / (encode + decode),
+        }
+    }
+
+
+def _peak(loader: Loader, audio: Path, threads: int) -> int | None:
+    torch.set_num_threads(threads)
+    peer = loader.load()
+    mono = torch.from_numpy(read_waveform(audio, peer.sample_rate))
+    with torch.inference_mode():
+        peer.decode(peer.encode(mono.expand(peer.num_channels, -1)))
+    return peak_memory()
+
+
+def as_rows(reports: Mapping[str, Mapping[str, Any]], first: str) -> Sequence[dict[str, Any]]:
+    """The reports as rows of one table; `first` is the codec that the others are compared with."""
+    return [_row(name, report, reports[first]) for name, report in reports.items()]
+
+
+def _row(name: str, report: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
+    kilobits = report["bitrate"] and report["bitrate"] / 1000
+    row = {"codec": name, "package": report["package"], "kbit/s": kilobits}
+    row["M parameters"] = report["parameters"] / 1e6
+    row |= {f"GMAC/s {half}": v for half, v in report["gmacs_per_second_of_audio"].items()}
+    row["peak MB"] = report["peak_megabytes"]
+    row |= {f"first {what} ms": value for what, value in report["first_output_ms"].items()}
+    for threads, speed in report["times_real_time"].items():
+        label = threads.replace("1 threads", "1 thread")
+        row |= {f"{half} x ({label})": speed[half] for half in ("encode", "decode")}
+        both = speed["encode_and_decode"]
+        row[f"both x ({label})"] = both
+        row[f"ours is faster by ({label})"] = (
+            ours["times_real_time"][threads]["encode_and_decode"] / both
+        )
+    return row

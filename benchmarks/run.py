@@ -69,6 +69,10 @@ QUESTIONS = {
         "quantization?",
         "python benchmarks/codebook_start.py",
     ),
+    "peers": (
+        "How fast is it beside other codecs, in the same run, and what do they cost?",
+        "python benchmarks/peers.py",
+    ),
     "toy": (
         "Which codes learn, in the plane?",
         "python benchmarks/toy.py",

@@ -119,9 +119,8 @@ def _run_against(args: argparse.Namespace) -> None:
     audio = Path(args.audio or shipped_speech()[0])
     info = audio_info(audio)
     threads = _threads(args)
-    set_threads(threads[0])
     comparison = Comparison(loaders, audio, args.device)
-    comparison.describe()
+    comparison.describe(threads[0])
     for number in threads:
         comparison.time(number, args.repeats)
     if ours in comparison.failures:
@@ -137,6 +136,7 @@ def _run_against(args: argparse.Namespace) -> None:
         weights_of = {name: str(weights.get(name, "random")) for name in names}
         for name in weights_of.keys() & reports.keys():
             reports[name]["weights"] = weights_of[name]
+        about["matrix_gmacs_per_second"] = comparison.matrix_rates
         more = {"codecs": reports, "failures": comparison.failures, "environment": environment()}
         print_report(about | more, as_json=True)
     else:

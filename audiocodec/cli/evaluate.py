@@ -3,9 +3,12 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from audiocodec.cli.arguments import add_examples, positive
+
+if TYPE_CHECKING:
+    from audiocodec.models.roundtrip import RoundTripBase
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +18,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     systems = parser.add_mutually_exclusive_group(required=True)
     systems.add_argument("--degraded", type=Path, metavar="DEG", help=side)
     systems.add_argument("--model", metavar="M", help="encode and decode REF with this model")
-    parser.add_argument("--num-quantizers", type=positive, metavar="N", help="of the model")
+    systems.add_argument(
+        "--system",
+        metavar="NAME",
+        help="encode and decode REF with another codec: encodec, dac, snac, mimi or vocos",
+    )
+    parser.add_argument(
+        "--weights", type=Path, metavar="DIR", help="of the system; see docs/peers.md"
+    )
+    parser.add_argument("--num-quantizers", type=positive, metavar="N", help="of model or system")
+    parser.add_argument(
+        "--bandwidth", type=float, metavar="KBPS", help="of the system, instead, in kbit/s"
+    )
     parser.add_argument("--device", default="cpu", help="of the model: cpu, cuda, ...")
     parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads of the model")
     parser.add_argument("--output", type=Path, required=True, metavar="OUT")
@@ -52,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "codec evaluate --reference corpus/ --model speech_24k --output evaluation/",
         "codec evaluate --reference corpus/ --degraded opus/ --bitrate 6000 --output opus_6k/",
+        "codec evaluate --reference corpus/ --system encodec --weights encodec/ --output enc_6k/",
     )
 
 
@@ -62,10 +77,15 @@ def run(args: argparse.Namespace) -> None:
         PartialFailure: some utterances could not be scored; their rows say why.
     """
     from audiocodec.environment import available_cores
+    from audiocodec.errors import ConfigError
     from audiocodec.evaluation.evaluate import EvaluateOptions, evaluate
     from audiocodec.evaluation.metrics import LOCAL, select, with_installed
     from audiocodec.pipeline.batch import stoppable
 
+    if not args.system:
+        for name in ("weights", "bandwidth"):
+            if getattr(args, name) is not None:
+                raise ConfigError(f"--{name} is of --system NAME; there is none")
     options = EvaluateOptions(
         metrics=args.metrics.split(","),
         metric_files=dict(args.metric_file),
@@ -79,16 +99,17 @@ def run(args: argparse.Namespace) -> None:
             f"codec: {name} left out: it needs --metric-file {LOCAL[name].file}=FILE",
             file=sys.stderr,
         )
-    facts = {"name": args.name} if args.name else {}
+    facts: dict[str, Any] = {}
     with stoppable():
         degraded = args.degraded
-        if args.model:
-            degraded, found = _reconstruct(args)
-            facts |= found
+        if args.model or args.system:
+            degraded, facts = _reconstruct(args)
         elif args.bitrate:
-            facts |= {"bitrate": args.bitrate}
+            facts = {"bitrate": args.bitrate}
         elif args.codes:
-            facts |= _coded(args.codes)
+            facts = _coded(args.codes)
+        if args.name:
+            facts["name"] = args.name
         evaluation = evaluate(args.reference, degraded, args.output, options, facts)
     _print(evaluation.summary, evaluation.rows, args)
 
@@ -114,22 +135,19 @@ def _print(summary: dict[str, Any], rows: list[dict[str, Any]], args: argparse.N
 
 
 def _reconstruct(args: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
-    """Encode and decode the reference side into OUT; what the model is and how it did."""
+    """Encode and decode the reference side into OUT; what the system is and how it did."""
     from tqdm import tqdm
 
     from audiocodec.errors import AudioError, ConfigError
     from audiocodec.evaluation.pairs import pair_files
-    from audiocodec.models.bundle import load_codec
-    from audiocodec.models.roundtrip import RoundTrip
 
     reference = args.reference.resolve()
     if args.output.resolve() in (reference, *reference.parents):
         raise ConfigError(f"{args.output}: the output would hold the reference; choose another")
-    codec = load_codec(args.model, args.device)
+    trip = _round_trip(args)
     pairs = pair_files(args.reference, args.reference)
     bar = tqdm(pairs, "coding", unit="file", leave=False, disable=not sys.stderr.isatty())
-    trip = RoundTrip(codec, args.output, args.num_quantizers)
-    with codec.threads(args.threads), trip:
+    with trip.threads(args.threads), trip:
         for pair in bar:
             if pair.problem or pair.reference is None:
                 continue  # scoring will say so
@@ -138,6 +156,28 @@ def _reconstruct(args: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
             except AudioError as error:  # scoring will find no degraded file
                 print(f"codec: error: {error}", file=sys.stderr)
         return args.output / "wav", trip.facts()
+
+
+def _round_trip(args: argparse.Namespace) -> "RoundTripBase":
+    """The model or the other codec, ready to write what it makes of files to OUT."""
+    from audiocodec.errors import ConfigError
+
+    if args.model:
+        from audiocodec.models.bundle import load_codec
+        from audiocodec.models.roundtrip import RoundTrip
+
+        return RoundTrip(load_codec(args.model, args.device), args.output, args.num_quantizers)
+    from audiocodec.peers.loading import PeerOptions, check_names
+    from audiocodec.peers.roundtrip import PeerRoundTrip
+
+    check_names([args.system])
+    if args.weights is None:
+        raise ConfigError(
+            f"--system {args.system} needs --weights DIR, a folder with its weights; "
+            "docs/peers.md says which files"
+        )
+    choice = (args.num_quantizers, args.bandwidth)
+    return PeerRoundTrip(PeerOptions(args.system, args.weights, *choice, args.device), args.output)
 
 
 def _coded(folder: Path) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from audiocodec.errors import ConfigError
@@ -70,6 +72,16 @@ class Peer(ABC):
     def first_sound(self, waveform: Tensor) -> tuple[int, Tensor] | None:
         """Samples of `waveform` after which a stream is heard, and what; None: no streams."""
         return None
+
+    @contextmanager
+    def threads(self, count: int | None) -> Iterator[None]:
+        """Let it use so many CPU threads inside the block; None leaves it as it is."""
+        former = torch.get_num_threads()
+        torch.set_num_threads(former if count is None else count)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(former)
 
     @property
     def codebooks(self) -> Sequence[Codebook]:

@@ -55,7 +55,7 @@ class Ours(Peer):
     def _first(self, waveform: Tensor, decode: bool) -> tuple[int, Tensor] | None:
         """Push a frame after the other until there is something."""
         codec = self.model
-        if not (codec.encoder.causal and codec.decoder.causal):
+        if not (codec.encoder_causal and codec.decoder_causal):
             return None
         encoder, decoder = StreamEncoder(codec, self.num_quantizers), StreamDecoder(codec)
         pushed = 0

@@ -21,6 +21,8 @@ from audiocodec.peers.base import Peer
 
 _COUNTED_SECONDS = 2  # and twice as much: what is done once a call drops out of the difference
 
+_PRODUCTS = 4
+
 
 class Loader(Protocol):
     """Loads a codec, in this process or, pickled, in another."""
@@ -48,6 +50,7 @@ class Comparison:
     def __init__(self, loaders: Mapping[str, Loader], audio: Path, device: str = "cpu") -> None:
         self.audio, self.device = audio, device
         self.failures: dict[str, str] = {}
+        self.matrix_rates: dict[str, float] = {}  # GMAC/s by threads
         self._running: dict[str, _Running] = {}
         for name, loader in loaders.items():
             self._attempt(name, partial(self._load, name, loader))
@@ -56,26 +59,34 @@ class Comparison:
         """What has been measured of those that have not failed."""
         return {name: own.report for name, own in self._running.items()}
 
-    def describe(self) -> None:
-        """Find what does not depend on threads: bitrate, cost, memory, delay of streams."""
-        self._each(_describe)
-        self._each(lambda own: own.report.update(peak_megabytes=self._peak_megabytes(own.loader)))
+    def describe(self, threads: int) -> None:
+        """Find bitrate, cost, memory and delay of streams, the latter with so many threads."""
+        self._each(lambda own: _describe(own, threads))
+        self._each(lambda own: own.report.update(self._memory(own.loader, threads)))
 
     def time(self, threads: int, repeats: int) -> None:
         """Code with so many threads, in turns: whatever else the machine does meets all alike.
 
         The first round warms up; the median of the `repeats` others counts.
         """
-        torch.set_num_threads(threads)
+        products = []
         for _ in range(1 + repeats):
-            self._each(lambda own: own.seconds.append(_seconds(own)))
+            products.append(_matrix_rate(threads))
+            self._each(lambda own: own.seconds.append(_seconds(own, threads)))
+        rate = statistics.median(products[1:])
+        self.matrix_rates[f"{threads} threads"] = rate
         self._each(lambda own: own.report["times_real_time"].update(_speed(own, threads)))
+        self._each(
+            lambda own: own.report["share_of_matrix_rate"].update(_shares(own, threads, rate))
+        )
 
     def _load(self, name: str, loader: Loader) -> None:
         peer = loader.load()
         mono = torch.from_numpy(read_waveform(self.audio, peer.sample_rate))
         waveform = mono.expand(peer.num_channels, -1).contiguous().to(self.device)
-        self._running[name] = _Running(loader, peer, waveform, {"times_real_time": {}})
+        self._running[name] = _Running(
+            loader, peer, waveform, {"times_real_time": {}, "share_of_matrix_rate": {}}
+        )
 
     def _each(self, step: Callable[[_Running], object]) -> None:
         for name, own in list(self._running.items()):
@@ -91,14 +102,14 @@ class Comparison:
             self.failures[name] = kind + one_line(error)[:300]
             self._running.pop(name, None)
 
-    def _peak_megabytes(self, loader: Loader) -> float | None:
+    def _memory(self, loader: Loader, threads: int) -> dict[str, float | None]:
         """Of a process that does nothing but load the codec and code the file once."""
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            peak = pool.submit(_peak, loader, self.audio, torch.get_num_threads()).result()
-        return None if peak is None else peak / 1e6
+            peak = pool.submit(_peak, loader, self.audio, threads).result()
+        return {"peak_megabytes": None if peak is None else peak / 1e6}
 
 
-def _describe(own: _Running) -> None:
+def _describe(own: _Running, threads: int) -> None:
     peer, rate = own.peer, own.peer.sample_rate
     short, long = (
         count_macs(peer.encode, peer.decode, _repeated(own.waveform, seconds * rate))
@@ -114,8 +125,8 @@ def _describe(own: _Running) -> None:
             "decode": (long.decode - short.decode) / _COUNTED_SECONDS / 1e9,
         },
         first_output_ms={
-            "codes": _delay(own, peer.first_codes),
-            "sound": _delay(own, peer.first_sound),
+            "codes": _delay(own, peer.first_codes, threads),
+            "sound": _delay(own, peer.first_sound, threads),
         },
     )
 
@@ -125,23 +136,27 @@ def _repeated(waveform: Tensor, num_samples: int) -> Tensor:
     return waveform.repeat(1, times)[:, :num_samples]
 
 
-def _delay(own: _Running, first: Callable[[Tensor], tuple[int, Any] | None]) -> float | None:
+def _delay(
+    own: _Running, first: Callable[[Tensor], tuple[int, Any] | None], threads: int
+) -> float | None:
     """Milliseconds from the first sample of live sound to the first output: waiting, computing."""
-    first(own.waveform)  # warms up
-    start = time.perf_counter()
-    found = first(own.waveform)
-    took = time.perf_counter() - start
+    with own.peer.threads(threads):
+        first(own.waveform)  # warms up
+        start = time.perf_counter()
+        found = first(own.waveform)
+        took = time.perf_counter() - start
     return None if found is None else 1000 * (found[0] / own.peer.sample_rate + took)
 
 
-def _seconds(own: _Running) -> Cost:
-    start = time.perf_counter()
-    coded = own.peer.encode(own.waveform)
-    for stage in own.peer.stages(coded):
-        stage.cpu()  # waits for a device
-    middle = time.perf_counter()
-    own.peer.decode(coded).cpu()
-    return Cost(middle - start, time.perf_counter() - middle)
+def _seconds(own: _Running, threads: int) -> Cost:
+    with own.peer.threads(threads):
+        start = time.perf_counter()
+        coded = own.peer.encode(own.waveform)
+        for stage in own.peer.stages(coded):
+            stage.cpu()  # waits for a device
+        middle = time.perf_counter()
+        own.peer.decode(coded).cpu()
+        return Cost(middle - start, time.perf_counter() - middle)
 
 
 def _speed(own: _Running, threads: int) -> dict[str, dict[str, float]]:
@@ -158,21 +173,41 @@ def _speed(own: _Running, threads: int) -> dict[str, dict[str, float]]:
     }
 
 
-def _peak(loader: Loader, audio: Path, threads: int) -> int | None:
+def _matrix_rate(threads: int) -> float:
+    """GMAC/s of a large product of float32 matrices: as fast as this machine computes anything."""
+    matrix, former = torch.ones(1024, 1024), torch.get_num_threads()
     torch.set_num_threads(threads)
+    start = time.perf_counter()
+    for _ in range(_PRODUCTS):
+        torch.mm(matrix, matrix)
+    took = time.perf_counter() - start
+    torch.set_num_threads(former)
+    return _PRODUCTS * len(matrix) ** 3 / took / 1e9
+
+
+def _shares(own: _Running, threads: int, matrix_rate: float) -> dict[str, dict[str, float]]:
+    """GMAC/s of each half over those of a matrix product."""
+    key, counted = f"{threads} threads", own.report["gmacs_per_second_of_audio"]
+    speed = own.report["times_real_time"][key]
+    return {key: {half: macs * speed[half] / matrix_rate for half, macs in counted.items()}}
+
+
+def _peak(loader: Loader, audio: Path, threads: int) -> int | None:
     peer = loader.load()
     mono = torch.from_numpy(read_waveform(audio, peer.sample_rate))
-    with torch.inference_mode():
+    with torch.inference_mode(), peer.threads(threads):
         peer.decode(peer.encode(mono.expand(peer.num_channels, -1)))
     return peak_memory()
 
 
 def as_rows(reports: Mapping[str, Mapping[str, Any]], first: str) -> Sequence[dict[str, Any]]:
     """The reports as rows of one table; `first` is the codec that the others are compared with."""
-    return [_row(name, report, reports[first]) for name, report in reports.items()]
+    return [_row(name, report, first, reports[first]) for name, report in reports.items()]
 
 
-def _row(name: str, report: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
+def _row(
+    name: str, report: Mapping[str, Any], first: str, ours: Mapping[str, Any]
+) -> dict[str, Any]:
     kilobits = report["bitrate"] and report["bitrate"] / 1000
     row = {"codec": name, "package": report["package"], "kbit/s": kilobits}
     row["M parameters"] = report["parameters"] / 1e6
@@ -184,7 +219,9 @@ def _row(name: str, report: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[
         row |= {f"{half} x ({label})": speed[half] for half in ("encode", "decode")}
         both = speed["encode_and_decode"]
         row[f"both x ({label})"] = both
-        row[f"ours is faster by ({label})"] = (
-            ours["times_real_time"][threads]["encode_and_decode"] / both
+        row[f"of matrix rate ({label})"] = " / ".join(
+            f"{share:.0%}" for share in report["share_of_matrix_rate"][threads].values()
         )
+        fastest = ours["times_real_time"][threads]["encode_and_decode"]
+        row[f"{first} is faster by ({label})"] = fastest / both
     return row

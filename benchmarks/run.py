@@ -70,7 +70,7 @@ QUESTIONS = {
         "python benchmarks/codebook_start.py",
     ),
     "peers": (
-        "How fast is it beside other codecs, in the same run, and what do they cost?",
+        "How fast is it beside other codecs, and what do they cost?",
         "python benchmarks/peers.py",
     ),
     "toy": (

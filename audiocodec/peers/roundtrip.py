@@ -48,7 +48,8 @@ class PeerRoundTrip(RoundTripBase):
             raise AudioError(f"{source}: {self.options.name} cannot code it: {reason}") from error
         work = time.perf_counter() - start
         with atomic_path(codes_path) as path:
-            np.savez(path, **{f"stage_{n}": stage for n, stage in enumerate(codes)})
+            named: dict[str, Any] = {f"stage_{n}": stage for n, stage in enumerate(codes)}
+            np.savez(path, **named)
         info = audio.info
         restored = fitted(resample(decoded, rate, info.sample_rate), info.num_samples)
         write_waveform(target, restored, info.sample_rate, subtype="FLOAT")

@@ -23,9 +23,10 @@ test: $(STAMP)  ## the fast tests
 test-all: $(STAMP)  ## the fast and the slow tests
 	$(BIN)/python -m pytest -m "not gpu"
 
-smoke: $(STAMP)  ## every stage of the mini recipe, and of the comparison of quantizers cut down
+smoke: $(STAMP)  ## every stage of the mini recipe; the quantizer and language model recipes, cut down
 	PATH="$(abspath $(BIN)):$$PATH" egs/mini/run.sh
 	PATH="$(abspath $(BIN)):$$PATH" egs/quantizers/run.sh --cut true
+	PATH="$(abspath $(BIN)):$$PATH" egs/lm/run.sh --cut true
 
 install: $(STAMP)  ## make the virtual environment
 	$(REACH)

@@ -14,6 +14,7 @@ from audiocodec.evaluation.page import write_page
 from audiocodec.evaluation.scoring import score_signals
 
 METRICS = ("pesq_wb", "stoi", "harmonic_correlation", "tonal_lines", "gain")
+ABOUT_PAGE = "Each recording, and what the codec makes of it."
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,18 @@ class Clip:
     notes: Sequence[str] = ()  # what else to know, e.g. that only a part is here
 
 
-def write_listening_page(clips: Sequence[Clip], target: Path, facts: Mapping[str, Any]) -> int:
+def write_listening_page(
+    clips: Sequence[Clip],
+    target: Path,
+    facts: Mapping[str, Any],
+    metrics: Sequence[str] = METRICS,
+    about: str = ABOUT_PAGE,
+) -> int:
     """Write the page, with `facts` about the codec on it; returns its bytes.
+
+    Args:
+        metrics: to score versions by, against the original.
+        about: what there is to hear, in a sentence.
 
     Raises:
         CodecError: the page cannot be written.
@@ -38,21 +49,23 @@ def write_listening_page(clips: Sequence[Clip], target: Path, facts: Mapping[str
             "name": clip.name,
             "notes": clip.notes,
             "players": [
-                _player(clip, title, waveform)
+                _player(clip, title, waveform, metrics)
                 for title, waveform in (("original", clip.original), *clip.versions)
             ],
         }
         for clip in clips
     ]
     megabytes = sum(len(player["sound"]) for row in rows for player in row["players"]) / 1e6
-    return write_page("listen.html.jinja", target, clips=rows, facts=facts, megabytes=megabytes)
+    return write_page(
+        "listen.html.jinja", target, clips=rows, facts=facts, megabytes=megabytes, about=about
+    )
 
 
-def _player(clip: Clip, title: str, waveform: np.ndarray) -> dict[str, Any]:
+def _player(clip: Clip, title: str, waveform: np.ndarray, metrics: Sequence[str]) -> dict[str, Any]:
     scores: dict[str, float] = {}
     reasons: dict[str, str] = {}
-    if waveform is not clip.original:
-        scores, reasons = score_signals(clip.original, waveform, clip.sample_rate, METRICS)
+    if metrics and waveform is not clip.original:
+        scores, reasons = score_signals(clip.original, waveform, clip.sample_rate, metrics)
     texts = [f"{name} {value:.2f} {ABOUT[name].unit}".strip() for name, value in scores.items()]
     return {
         "title": title,

@@ -1,7 +1,9 @@
 """Interleaving: both directions, closed forms of shapes and places, beginnings of sequences."""
 
 import doctest
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -206,7 +208,22 @@ def test_numbers_tell_the_stage_of_a_flat_token():
     assert groups.apply(codes).tolist() == [0, 4, 2, 3, 9, 8]
 
 
-def test_a_delayed_sequence_is_drawn_as_in_the_documentation():
+def test_the_documentation_draws_what_the_patterns_do():
+    page = (Path(__file__).parents[2] / "docs" / "tokens.md").read_text(encoding="utf-8")
+    for heading, kind in zip(
+        ("Flattened", "Delayed", "Coarse first", "Parallel"), PATTERNS, strict=True
+    ):
+        section = page.split(f"### {heading}\n")[1].split("\n#")[0]
+        rows = re.findall(r"^\| (?:tokens|stage .) \| (.*) \|$", section, re.MULTILINE)
+        table = np.atleast_2d(pattern_of(kind, [1024] * 3).positions(4))
+        drawn = [
+            " | ".join("·" if at < 0 else f"{'abc'[at // 4]}{at % 4}" for at in row)
+            for row in table.tolist()
+        ]
+        assert rows == drawn
+
+
+def test_with_marks_each_row_of_a_delayed_sequence_ends_by_itself():
     tokens = Delayed([9, 9, 9]).apply([[1, 2], [3, 4], [5, 6]], bos=True, eos=True)
     assert tokens.tolist() == [
         [10, 1, 2, 11, 9, 9],

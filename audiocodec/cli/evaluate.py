@@ -5,7 +5,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audiocodec.cli.arguments import add_examples, positive
+from audiocodec.cli.arguments import add_engine_arguments, add_examples, positive
+
+if TYPE_CHECKING:
+    from audiocodec.evaluation.pool import Mapper
 
 if TYPE_CHECKING:
     from audiocodec.models.roundtrip import RoundTripBase
@@ -60,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", type=float, default=600, metavar="S", help="for one pair (default: 600)"
     )
+    add_engine_arguments(parser)
     parser.add_argument("--no-report", action="store_true", help="write no report.html")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     add_examples(
@@ -93,6 +97,7 @@ def run(args: argparse.Namespace) -> None:
         timeout=args.timeout,
         report=not args.no_report,
         progress=sys.stderr.isatty(),
+        mapper=_mapper(args),
     )
     for name in select(options.metrics, with_installed(options.metric_files))[1]:
         print(
@@ -112,6 +117,16 @@ def run(args: argparse.Namespace) -> None:
             facts["name"] = args.name
         evaluation = evaluate(args.reference, degraded, args.output, options, facts)
     _print(evaluation.summary, evaluation.rows, args)
+
+
+def _mapper(args: argparse.Namespace) -> "Mapper":
+    if args.engine == "ray":
+        from audiocodec.pipeline.ray_score import RayMapper
+
+        return RayMapper(args.address)
+    from audiocodec.evaluation.pool import map_unordered
+
+    return map_unordered
 
 
 def _print(summary: dict[str, Any], rows: list[dict[str, Any]], args: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ from audiocodec.environment import commit, environment
 from audiocodec.evaluation.metrics import DEFAULT, files_of, select, with_installed
 from audiocodec.evaluation.metrics.pitch import backend
 from audiocodec.evaluation.pairs import pair_files
+from audiocodec.evaluation.pool import Mapper, map_unordered
 from audiocodec.evaluation.report import write_report
 from audiocodec.evaluation.results import write_results
 from audiocodec.evaluation.scoring import TIMEOUT, Row, Scoring, score_pairs
@@ -28,6 +29,7 @@ class EvaluateOptions:
     timeout: float = TIMEOUT  # seconds for one pair
     report: bool = True  # write report.html
     progress: bool = False
+    mapper: Mapper = map_unordered  # what runs the processes; pipeline.ray_score has another
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ def evaluate(
     metrics, absent = select(options.metrics, files)
     machine = environment()
     settings = _settings(files_of(metrics, files), metrics) | {"versions": machine["versions"]}
-    scoring = Scoring(metrics, options.jobs, options.timeout, settings, options.progress)
+    scoring = Scoring(
+        metrics, options.jobs, options.timeout, settings, options.progress, options.mapper
+    )
     rows = score_pairs(pair_files(reference, degraded), scoring, output / "scores.jsonl")
     stamp = {
         **(facts or {}),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from audiocodec.errors import CodecError
 from audiocodec.extras import extra
@@ -21,6 +21,19 @@ _METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods(
 
 class WorkerFailure(Exception):
     """A process that crashed or hung while it worked on an item."""
+
+
+class Mapper(Protocol):
+    """What does as `map_unordered` does, here or on other machines."""
+
+    def __call__(
+        self,
+        function: Callable[[Item], Result],
+        items: Iterable[Item],
+        jobs: int,
+        timeout: float,
+        preload: str,
+    ) -> Iterator[tuple[Item, Result | WorkerFailure]]: ...
 
 
 def map_unordered(

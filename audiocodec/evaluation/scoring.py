@@ -19,7 +19,7 @@ from audiocodec.data.segments import read_span
 from audiocodec.errors import AudioError, CodecError
 from audiocodec.evaluation.metrics import Metric, MetricFailure, select
 from audiocodec.evaluation.pairs import PairOfFiles
-from audiocodec.evaluation.pool import WorkerFailure, map_unordered
+from audiocodec.evaluation.pool import Mapper, WorkerFailure, map_unordered
 from audiocodec.evaluation.signals import is_narrowband
 from audiocodec.journal import Journal, key_of
 
@@ -38,6 +38,7 @@ class Scoring:
     timeout: float = TIMEOUT  # seconds for one pair
     settings: Mapping[str, Any] = field(default_factory=dict)  # rows of others are scored anew
     progress: bool = False
+    mapper: Mapper = map_unordered  # what runs the processes
 
 
 def score_signals(
@@ -130,7 +131,7 @@ def score_pairs(pairs: Sequence[PairOfFiles], scoring: Scoring, journal: Path) -
     with Journal(journal) as done:
         todo = [(key, pair) for key, pair in zip(keys, pairs, strict=True) if key not in done]
         work = partial(_score_keyed, metrics=scoring.metrics)
-        results = map_unordered(work, todo, scoring.jobs, scoring.timeout, preload=__name__)
+        results = scoring.mapper(work, todo, scoring.jobs, scoring.timeout, preload=__name__)
         for (key, pair), row in tqdm(
             results if todo else (),
             desc="scoring",

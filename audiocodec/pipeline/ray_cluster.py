@@ -11,6 +11,7 @@ from audiocodec.environment import available_cores
 from audiocodec.errors import CodecError, ConfigError, one_line
 from audiocodec.extras import extra
 
+_ATTEMPTS = 3  # to start a cluster: Ray gives up after 30 s, which busy machines exceed
 _STORE_BYTES = 200 << 20  # what goes through Ray are plans and rows, never audio
 
 
@@ -35,26 +36,33 @@ def cluster(address: str | None, cpus: int) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    address = address or os.environ.get("RAY_ADDRESS")
-    local: dict[str, Any] = {
-        "num_cpus": max(cpus, available_cores()),
-        "include_dashboard": False,
-        "object_store_memory": _STORE_BYTES,
-    }
-    try:
-        ray.init(
-            address=address or "local",
-            logging_level=logging.WARNING,
-            log_to_driver=False,
-            **({} if address else local),
-        )
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        where = f"{address}: no Ray cluster there" if address else "Ray does not start"
-        raise ConfigError(f"{where}: {one_line(error)}") from None
+    _connect(ray, address or os.environ.get("RAY_ADDRESS"), max(cpus, available_cores()))
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _connect(ray: Any, address: str | None, cpus: int) -> None:
+    local: dict[str, Any] = {
+        "num_cpus": cpus,
+        "include_dashboard": False,
+        "object_store_memory": _STORE_BYTES,
+    }
+    for attempt in range(1 if address else _ATTEMPTS):
+        try:
+            ray.init(
+                address=address or "local",
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+                **({} if address else local),
+            )
+            return
+        except Exception as error:  # Ray raises what it likes, plain Exception too
+            ray.shutdown()
+            if address or attempt == _ATTEMPTS - 1:
+                where = f"{address}: no Ray cluster there" if address else "Ray does not start"
+                raise ConfigError(f"{where}: {one_line(error)}") from None
 
 
 def _quiet(ray: Any) -> None:
@@ -86,17 +94,27 @@ def results(
     Raises:
         CodecError: a worker cannot be made, or fails.
     """
-    rows = [{"task": pickle.dumps(task)} for task in tasks]
+    rows = [{"task": pack(task)} for task in tasks]
     try:
         dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
         done = dataset.map_batches(worker, batch_size=1, batch_format="numpy", **how)
         for row in done.iter_rows():
-            yield pickle.loads(row["result"])
+            yield unpack(row["result"])
     except ray.exceptions.RayError as error:
         cause = getattr(error, "cause", None)
         if isinstance(cause, CodecError):
             raise cause from None
         raise CodecError(f"the Ray cluster gave up: {_last_line(error)}") from error
+
+
+def pack(value: object) -> bytes:
+    """A task or a result, as it travels between the processes of one run."""
+    return pickle.dumps(value)
+
+
+def unpack(data: bytes) -> Any:
+    """What `pack` packed, which never comes from outside of the run."""
+    return pickle.loads(data)
 
 
 def _last_line(error: BaseException) -> str:

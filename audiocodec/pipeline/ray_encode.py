@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import pickle
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from audiocodec.pipeline.corpus import Shard
 from audiocodec.pipeline.notes import Notes
 from audiocodec.pipeline.options import EncodeOptions
 from audiocodec.pipeline.progress import Progress
-from audiocodec.pipeline.ray_cluster import cluster, results, room
+from audiocodec.pipeline.ray_cluster import cluster, pack, results, room, unpack
 from audiocodec.pipeline.shard_encoder import ManifestRow, ShardEncoder
 
 
@@ -101,7 +100,7 @@ class ShardActor:
             )
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        made = [pickle.dumps(self._encode(pickle.loads(task))) for task in batch["task"]]
+        made = [pack(self._encode(unpack(task))) for task in batch["task"]]
         return {"result": np.array(made, dtype=object)}
 
     def _encode(self, shard: Shard) -> tuple[int, list[ManifestRow], str | None]:

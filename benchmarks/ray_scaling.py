@@ -45,6 +45,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         seconds = corpus(folder / "corpus", 60 * args.minutes)
+        os.environ.update(RAY_worker_niceness="0")  # as the process without Ray
         with cluster(None, 2):
             runs = [
                 {engine: run(folder, engine, args.model) for engine in ENGINES}

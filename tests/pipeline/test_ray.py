@@ -15,6 +15,7 @@ import pytest
 
 from audiocodec.cli.main import main
 from tests.cli.helpers import tree, write_audio
+from tests.fabricator import fabricate
 from tests.pipeline.ray_processes import workers_below
 
 pytestmark = [
@@ -34,6 +35,7 @@ def cluster() -> Iterator[str]:
     pytest.importorskip("ray", reason="pip install 'simvq-codec[ray]'")
     from audiocodec.pipeline.ray_cluster import cluster
 
+    os.environ.update(RAY_worker_niceness="0")  # else all that runs here goes first
     with cluster(None, 2) as ray:
         yield ray.get_runtime_context().gcs_address
 
@@ -82,9 +84,9 @@ def test_a_cluster_makes_the_bytes_of_one_process_and_a_second_run_does_nothing(
     assert encode(corpus, target, *model, *RAY) == 3
     assert result(target) == expected
     assert "1 of 24 files failed" in capfd.readouterr().err
-    times = {path: path.stat().st_mtime_ns for path in target.iterdir()}
+    times = {path: path.stat().st_mtime_ns for path in target.glob("*.tar")}
     assert encode(corpus, target, *model, *RAY) == 3
-    assert times == {path: path.stat().st_mtime_ns for path in target.iterdir()}
+    assert times == {path: path.stat().st_mtime_ns for path in target.glob("*.tar")}
     assert "23 were there already" in capfd.readouterr().err
     (target / "codes-00003-of-00008.tar").unlink()
     assert encode(corpus, target, *model, *RAY) == 3
@@ -141,3 +143,18 @@ def test_scores_of_a_cluster_are_those_of_one_process(cluster, corpus, tmp_path)
         assert main([*words, "--output", str(tmp_path / name), *engine]) == 3
         files.append((tmp_path / name / "utterances.csv").read_bytes())
     assert files[0] == files[1] and b"not readable" in files[0]
+
+
+def test_ten_thousand_utterances_have_the_manifest_of_an_array_of_jobs(
+    cluster, tiny_model_dir, tmp_path
+):
+    bad = fabricate(tmp_path / "data")
+    words = ("--model", tiny_model_dir, "--format", "parquet", "--shard-size", 500)
+    assert encode(tmp_path / "data", tmp_path / "ray", *words, *RAY) == 3
+    for part in range(1, 5):
+        done = encode(tmp_path / "data", tmp_path / "parts", *words, "--part", part, "--of", 4)
+        assert done == 3
+    assert result(tmp_path / "ray") == result(tmp_path / "parts")
+    rows = result(tmp_path / "ray")[1]
+    assert len(rows) == 10_000 and len(bad) == 100
+    assert {row["id"] for row in rows if row["status"] == "failed"} == bad

@@ -39,12 +39,12 @@ def test_the_shipped_model_is_made_from_free_speech_and_released_with_its_card(c
     speakers = {name: {u.speaker for u in read_data_dir(recipe / "data" / name)} for name in SETS}
     assert speakers["train"] == {"ljspeech-linda", "asp-stella_maris"}
     assert speakers["valid"] == {"pmdc-one", "speechocean762-0024"}
-    released = recipe / "exp/speech_24k/release/speech_24k"
+    released = recipe / "exp/tiny/release/tiny"  # named after the configuration
     assert load_codec(released).weight_hash in (released / "README.md").read_text()
     assert read_card(released) == Card(
         "mit", "0.0 h, 2 speakers of speech free for any use; see Data below"
     )
-    summary = json.loads((recipe / "exp/speech_24k/results/2/summary.json").read_text())
+    summary = json.loads((recipe / "exp/tiny/results/2/summary.json").read_text())
     assert summary["n_utterances"] == 1
     again = run(checkout, "speech", *options)
     assert again.returncode == 0 and again.stderr.count("done before") == 7

@@ -41,9 +41,10 @@ Every row is the same {subject} with another quantizer, trained on the same data
 for the same steps, with its own defaults and the options of `egs/quantizers/local/methods.py`.
 Values are means over seeds, with the smallest and the largest where there are several.
 
-- *used*: share of the codes that occur among the {frames} frames of the training set; *possible*:
-  what as many frames would use of equally likely codes. Methods of two codes a frame have two
-  small codebooks, whose use does not compare with that of one large one.
+- *used*: share of the codes that occur among as many frames of the training set as each heading
+  says; *possible*: what as many frames would use of equally likely codes. More frames would find
+  more codes. Methods of two codes a frame have two small codebooks, whose use does not compare with
+  that of one large one.
 - *perplexity*: of the codes of the training set.
 - *error*: mean squared error of the latent over its variance, on the validation set; *error /
   bound*: over the rate-distortion bound of a Gaussian of the same covariance at the nominal bits.
@@ -58,6 +59,7 @@ def main() -> None:
     parser.add_argument("--rows", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--command", required=True, help="that made the rows")
+    parser.add_argument("--note", default="", help="what else to know of the rows")
     args = parser.parse_args()
     rows = [
         json.loads(path.read_text(encoding="utf-8")) for path in sorted(args.rows.glob("*.json"))
@@ -72,7 +74,7 @@ def main() -> None:
         table.to_parquet(temporary)
     figures = draw_all(rows, table, args.output)
     with atomic_path(args.output / "README.md") as temporary:
-        temporary.write_text(page(rows, table, figures, args.command), encoding="utf-8")
+        temporary.write_text(page(rows, table, figures, args.command, args.note), encoding="utf-8")
     print(args.output / "README.md")
 
 
@@ -93,22 +95,30 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def page(
-    rows: list[dict[str, Any]], table: pd.DataFrame, figures: dict[str, str], command: str
+    rows: list[dict[str, Any]],
+    table: pd.DataFrame,
+    figures: dict[str, str],
+    command: str,
+    note: str = "",
 ) -> str:
     """Markdown."""
     first = rows[0]
     speech = first["modality"] == "speech"
     title = "speech" if speech else "images"
     subject = "small codec of speech" if speech else "small autoencoder of photographs"
-    frames = f"{int(table['frames'].max()):,}"
     lines = [f"# Quantizers compared on {title}", ""]
-    lines += [ABOUT.format(subject=subject, frames=frames)]
+    lines += [ABOUT.format(subject=subject)]
+    if note:
+        lines += [note, ""]
     for size, part in table.groupby("size_bits"):
-        lines += [f"## {2**size:,} codes", "", *markdown(part), ""]
+        frames = f"{int(part['frames'].max()):,}"
+        lines += [f"## {2**size:,} codes, on {frames} frames", "", *markdown(part), ""]
     lines += ["## Figures", ""]
     lines += [f"{caption}\n\n![{caption}]({name})\n" for name, caption in figures.items()]
     commits = ", ".join(sorted({row["commit"] for row in rows}))
-    lines += ["## How it was made", "", f"`{command.strip()}` at {commits}; {len(rows)} rows,"]
+    seeds = ", ".join(map(str, sorted({row["seed"] for row in rows})))
+    lines += ["## How it was made", "", f"`{command.strip()}` at {commits};"]
+    lines += [f"{len(rows)} rows, seeds {seeds},"]
     lines += [f"settings `{' '.join(first['settings'])}`, torch {first['torch']},"]
     lines += [f"{first['processor']}, one thread. Page: `python local/page.py` at {commit()}.", ""]
     return "\n".join(lines)

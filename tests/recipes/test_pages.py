@@ -23,15 +23,17 @@ def script(path: str, *arguments: object) -> None:
 
 
 def row(method: str, bits: int, seed: int, used: float) -> dict[str, object]:
-    own = {"method": method, "bits_asked": bits, "bits": bits, "seed": seed}
+    own: dict[str, object] = {"method": method, "bits_asked": bits, "bits": bits, "seed": seed}
     train = {"used": used, "reachable": 1.0, "perplexity": 1000 * used, "frames": 9}
     rest = {"valid": {"distortion": 0.5, "over_bound": 1.5}, "quality": {"mel_distance": 0.8}}
+    own["settings"] = ["a.yaml", f"steps={round(800 * used)}"]
     return own | rest | {"train": train, "curve": [], "memory_mb": 1, "seconds_a_step": 0.1}
 
 
 def test_the_tables_of_the_documentation_are_means_over_seeds(tmp_path):
     rows = [row("vq", 10, 0, 0.25), row("vq", 10, 1, 0.75), row("simvq", 12, 0, 0.125)]
     (tmp_path / "results.json").write_text(json.dumps(rows))
+    (tmp_path / "longer.json").write_text(json.dumps([row("simvq", 12, 0, 0.5)]))
     page = tmp_path / "page.md"
     marker = "<!-- written by egs/quantizers/local/summary.py -->"
     page.write_text(f"before\n{marker}\nold\n<!-- until here -->\nafter\n")
@@ -39,12 +41,14 @@ def test_the_tables_of_the_documentation_are_means_over_seeds(tmp_path):
         script(
             "egs/quantizers/local/summary.py",
             *("--results", tmp_path / "results.json", "--page", page),
+            *("--longer", tmp_path / "longer.json"),
         )
     text = page.read_text()
     assert text.startswith(f"before\n{marker}\n") and text.endswith("<!-- until here -->\nafter\n")
     assert "| method | 1,024 codes | 4,096 codes |" in text
     assert "| vq | 50.0 (500) | - |" in text and "| simvq | - | 12.5 (125) |" in text
     assert "| vq | 0.800 (1.50) | - |" in text and "old" not in text
+    assert "| simvq | 4,096 | 100 | 12.5 | 125 | 0.800 |\n| simvq | 4,096 | 400 | 50.0 |" in text
 
 
 def summary(path: Path, pesq: float) -> None:

@@ -1,7 +1,7 @@
 """The short tables of docs/quantizers.md, from the rows of a comparison.
 
     python local/summary.py --results results/speech_full/results.json \\
-        --page ../../docs/quantizers.md
+        --longer results/speech_long/results.json --page ../../docs/quantizers.md
 
 They replace what the page has between `BEGIN` and `END`.
 """
@@ -9,6 +9,7 @@ They replace what the page has between `BEGIN` and `END`.
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from methods import METHODS
@@ -22,14 +23,22 @@ BEGIN, END = "<!-- written by egs/quantizers/local/summary.py -->", "<!-- until 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--longer", type=Path, help="results of rows that were trained for longer")
     parser.add_argument("--page", type=Path, required=True)
     args = parser.parse_args()
-    table = pd.DataFrame(map(flat, json.loads(args.results.read_text(encoding="utf-8"))))
+    rows = read(args.results)
+    table = pd.DataFrame(map(flat, rows))
     before, rest = args.page.read_text(encoding="utf-8").split(BEGIN)
     _, after = rest.split(END)
-    text = "\n".join([BEGIN, *tables(table), END])
+    longer = by_steps(rows, read(args.longer)) if args.longer else []
+    text = "\n".join([BEGIN, *tables(table), *longer, END])
     with atomic_path(args.page) as temporary:
         temporary.write_text(before + text + after, encoding="utf-8")
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    return rows
 
 
 def tables(table: pd.DataFrame) -> list[str]:
@@ -62,6 +71,21 @@ def by_size(table: pd.DataFrame, cell: str) -> list[str]:
             ]
             lines.append(f"| {method} | " + " | ".join(cells) + " |")
     return lines
+
+
+def by_steps(rows: list[dict[str, Any]], longer: list[dict[str, Any]]) -> list[str]:
+    """What became of the rows that were trained for longer, beside the same ones of the table."""
+    lines = ["The same for longer:", "", "| method | codes | steps | used % | perplexity | mel |"]
+    lines.append("|---|---|---|---|---|---|")
+    names = ("method", "bits_asked", "seed")
+    wanted = [[row[name] for name in names] for row in longer]
+    for row in [row for row in rows if [row[name] for name in names] in wanted] + longer:
+        found = flat(row)
+        steps = next(s.removeprefix("steps=") for s in row["settings"] if s.startswith("steps="))
+        cells = [row["method"], f"{2 ** row['bits_asked']:,}", steps, f"{100 * found['used']:.1f}"]
+        cells += [f"{found['perplexity']:,.0f}", f"{found['mel_distance']:.3f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return [*lines, ""]
 
 
 if __name__ == "__main__":

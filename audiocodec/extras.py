@@ -17,6 +17,7 @@ PURPOSES = {
     "hub": "the Hugging Face hub",
     "lhotse": "reading lhotse manifests",
     "onnx": "running ONNX models",
+    "onnx-export": "writing ONNX graphs",
     "parquet": "reading and writing Parquet",
     "peers": "running other codecs",
     "ray": "encoding and scoring on a Ray cluster",

@@ -20,7 +20,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="add what `codec train --init-from OUT` tunes best with; from a checkpoint only",
     )
-    add_examples(parser, "codec model export exp/ my_codec --half")
+    parser.add_argument(
+        "--onnx",
+        action="store_true",
+        help="add graphs: they run without PyTorch, in a browser and on phones, with equal codes",
+    )
+    add_examples(
+        parser,
+        "codec model export exp/ my_codec --half --onnx",
+        "codec model export my_codec my_codec --onnx",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -30,7 +39,11 @@ def run(args: argparse.Namespace) -> None:
 
     source = Path(args.source) / "model"
     export_model(
-        source if source.is_dir() else args.source, args.output, args.half, args.discriminators
+        source if source.is_dir() else args.source,
+        args.output,
+        args.half,
+        args.discriminators,
+        args.onnx,
     )
     codec = load_codec(args.output)
     megabytes = sum(path.stat().st_size for path in args.output.iterdir()) / 1e6

@@ -12,6 +12,8 @@ from audiocodec.models import hub
 ASSETS = Path(__file__).parent.parent / "assets"
 DEFAULT_MODEL = "speech_24k"
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.yaml", "codec.safetensors", "README.md"
+ENCODER_GRAPH, DECODER_GRAPH, GRAPH_TABLES = "encoder.onnx", "decoder.onnx", "tables.safetensors"
+GRAPH_FILES = (ENCODER_GRAPH, DECODER_GRAPH, GRAPH_TABLES)
 MODELS_VARIABLE = "AUDIOCODEC_MODELS"  # a folder of model folders, which then have names
 
 
@@ -57,7 +59,7 @@ def model_folder(path_or_name: str | Path) -> Path:
     name = str(path_or_name)
     folder = None if name.startswith(hub.PREFIX) else _local_folder(name)
     if folder is None and (remote := hub.hub_name(name)):
-        files = (CONFIG_FILE, WEIGHTS_FILE, TABLES_FILE, CARD_FILE)
+        files = (CONFIG_FILE, WEIGHTS_FILE, TABLES_FILE, CARD_FILE, *GRAPH_FILES)
         try:
             folder = hub.fetch(remote, files)
         except ModelError as error:

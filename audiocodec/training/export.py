@@ -1,10 +1,12 @@
 """Model folders to release: averaged weights, maybe in half precision, maybe with the judges."""
 
+import shutil
 from pathlib import Path
 
 import torch
 
 from audiocodec.errors import ModelError
+from audiocodec.extras import extra
 from audiocodec.files import atomic_folder
 from audiocodec.models.bundle import load_codec, write_model
 from audiocodec.models.folders import model_folder
@@ -18,17 +20,29 @@ from audiocodec.training.checkpoint import (
 
 
 def export_model(
-    source: str | Path, target: Path, half: bool = False, discriminators: bool = False
+    source: str | Path,
+    target: Path,
+    half: bool = False,
+    discriminators: bool = False,
+    graphs: bool = False,
 ) -> None:
     """Write the model of `source`, a model or checkpoint folder or a shipped name, to `target`.
 
+    With `graphs`, a source that is its own target only gets them.
+
     Raises:
-        ModelError: the source is not a model, lacks the discriminators asked for, or has weights
-            that half precision cannot hold.
+        MissingPackage: graphs need the onnx package.
+        ModelError: the source is not a model, lacks the discriminators asked for, has weights that
+            half precision cannot hold, or parts that graphs cannot have.
     """
     dtype = torch.float16 if half else torch.float32
     folder = model_folder(source)
     codec = load_codec(folder)
+    if graphs and target.is_dir() and target.samefile(folder):
+        with atomic_folder(target) as temporary:  # nothing is lost of what the folder has besides
+            shutil.copytree(folder, temporary, dirs_exist_ok=True)
+            _add_graphs(temporary, codec.name)
+        return
     for name, tensor in codec.state_dict().items():
         if not bool(tensor.to(dtype).isfinite().all()):
             raise ModelError(f"{folder}: {name} is not finite or too large for {dtype}")
@@ -43,3 +57,11 @@ def export_model(
                 )
             tensors = {name: tensor.to(dtype) for name, tensor in tensors.items()}
             write_discriminators(tensors, read_training_config(folder), temporary)
+        if graphs:
+            _add_graphs(temporary, target.resolve().name)
+
+
+def _add_graphs(folder: Path, name: str) -> None:
+    with extra("onnx-export"):
+        from audiocodec.graphs.export import export_graphs
+    export_graphs(load_codec(folder), folder, name)

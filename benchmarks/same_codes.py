@@ -1,8 +1,8 @@
 """Are the codes of the graphs those of PyTorch? Prints JSON with the number of codes that differ.
 
-Every file is encoded by PyTorch in float64 as a whole, and by the graphs of the model in one of three
-ways, in turn: as a whole; as a stream in pieces of random length; as a row of a batch with three
-others, on two threads. `float32_differs` counts the codes that float32 alone gets wrong: what the
+Every file is encoded by PyTorch in float64 as a whole, and by the graphs of the model in one of
+three ways, in turn: as a whole; as a stream in pieces of random length; as a row of a batch of
+four, on two threads. `float32_differs` counts the codes that float32 alone gets wrong: what the
 recomputation is for. What is known so far is written to --output every half minute.
 """
 

@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import platform
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,10 @@ from typing import Any
 
 from audiocodec._version import __version__
 
+# What asks a run to stop: Windows has no SIGUSR1, by which clusters warn of a coming end.
+STOP_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGUSR1") if hasattr(signal, name)
+)
 _LIBRARIES = (
     "torch",
     "numpy",
@@ -67,7 +72,9 @@ def commit() -> str:
         return ""
     command = ["git", "-C", str(root), "describe", "--always", "--exclude=*", "--dirty=+"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", timeout=60, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

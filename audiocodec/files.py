@@ -2,17 +2,56 @@
 
 import contextlib
 import errno
+import functools
 import hashlib
 import os
+import re
 import shutil
+import sys
 import tempfile
 import threading
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
 from audiocodec.errors import CodecError, one_line
 
 _UMASK_LOCK = threading.Lock()
+# What systems say of a rename to a folder that is there; Windows speaks of permissions.
+_IN_THE_WAY = {errno.ENOTEMPTY, errno.EEXIST} | ({errno.EACCES} if os.name == "nt" else set())
+_NOT_IN_WINDOWS = re.compile(
+    r"""[<>:"|?*\\\x00-\x1f] | [ .]($|/) | (^|/)(con|prn|aux|nul|com\d|lpt\d)(\.[^/]*)?($|/)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def can_name(identifier: str, windows: bool = os.name == "nt") -> bool:
+    """Whether an id, with `/` between folders, can name a file that stays within its folder."""
+    if {"", ".", ".."} & set(identifier.split("/")) or "\0" in identifier:
+        return False
+    return not (windows and _NOT_IN_WINDOWS.search(identifier))
+
+
+def same_file_key(path: str | Path) -> str:
+    """Equal for paths that are one file there: where case is ignored, that of names is, too."""
+    absolute = os.path.abspath(path)
+    if _ignores_case(Path(absolute).parent):
+        return unicodedata.normalize("NFC", absolute).casefold()
+    return absolute
+
+
+@functools.cache
+def _ignores_case(folder: Path) -> bool:
+    """Whether the file system of a folder, or of where it will be made, takes A and a for one."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    other = folder.with_name(folder.name.swapcase())
+    if other == folder:  # no letter to try; the system's habit
+        return sys.platform in ("win32", "darwin")
+    try:
+        return other.samefile(folder)
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager
@@ -61,7 +100,7 @@ def atomic_folder(target: str | Path) -> Iterator[Path]:
         for path in temporary.rglob("*"):
             if path.is_file():
                 os.chmod(path, 0o666 & ~_umask())  # some writers make private files
-                with open(path, "rb") as file:
+                with open(path, "r+b") as file:  # Windows flushes only what may be written
                     os.fsync(file.fileno())
         _replace_folder(temporary, target)
     except OSError as error:
@@ -97,7 +136,7 @@ def _replace_folder(new: Path, target: Path) -> None:
             os.replace(new, target)
             return
         except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            if error.errno not in _IN_THE_WAY or not target.is_dir():
                 raise
         old = _folder_beside(target, ".old")
         with contextlib.suppress(FileNotFoundError):  # another writer was faster

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audiocodec.cli.arguments import add_examples
+from audiocodec.cli.output import print_json
 
 if TYPE_CHECKING:
     from audiocodec.evaluation.comparison import Comparison
@@ -20,7 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print paired differences of each other system to the first."""
-    import json
     import sys
     from dataclasses import asdict
 
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
             print(f"codec: warning: measured differently: {line}", file=sys.stderr)
     if args.json:
         plain = {o: {name: asdict(c) for name, c in table.items()} for o, table in tables.items()}
-        print(json.dumps(plain, indent=2, ensure_ascii=False))
+        print_json(plain)
         return
     for other, table in tables.items():
         _print(f"{other} (B) against {args.first} (A)", table)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audiocodec.cli.arguments import add_examples, positive
+from audiocodec.cli.output import print_json
 from audiocodec.environment import available_cores
 
 if TYPE_CHECKING:
@@ -72,12 +73,11 @@ def _audio_folder(args: argparse.Namespace, folder: Path) -> Path | None:
 
 
 def _print(findings: "list[Finding]", total: int, as_json: bool) -> None:
-    import json
     from dataclasses import asdict
 
     if as_json:
         report = {"files": total, "findings": [asdict(finding) for finding in findings]}
-        print(json.dumps(report, indent=2, ensure_ascii=False))
+        print_json(report)
         return
     for finding in findings:
         where = f"{finding.severity}\t{finding.folder}\t{finding.id}"

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audiocodec.cli.arguments import add_engine_arguments, add_examples, positive
+from audiocodec.cli.output import print_json
 
 if TYPE_CHECKING:
     from audiocodec.evaluation.pool import Mapper
-
-if TYPE_CHECKING:
     from audiocodec.models.roundtrip import RoundTripBase
 
 
@@ -130,13 +129,11 @@ def _mapper(args: argparse.Namespace) -> "Mapper":
 
 
 def _print(summary: dict[str, Any], rows: list[dict[str, Any]], args: argparse.Namespace) -> None:
-    import json
-
     from audiocodec.errors import PartialFailure
     from audiocodec.evaluation.results import as_markdown
 
     if args.json:
-        print(json.dumps(summary, indent=2, ensure_ascii=False))
+        print_json(summary)
     else:
         print(as_markdown(summary), end="")
     for row in rows:

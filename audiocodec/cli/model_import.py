@@ -1,12 +1,12 @@
 """`codec model import`: a published SimVQ checkpoint as a model folder."""
 
 import argparse
-import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audiocodec.cli.arguments import add_examples
+from audiocodec.cli.output import print_json
 
 if TYPE_CHECKING:
     from audiocodec.models.config import CodecConfig
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
             "replaced_by_average": imported.replaced,
             "ignored": imported.ignored,
         }
-        print(json.dumps(names, indent=2))
+        print_json(names)
     else:
         print(_summary(imported))
         print(f"{args.output}: model hash {load_codec(args.output).weight_hash}")

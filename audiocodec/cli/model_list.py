@@ -1,12 +1,11 @@
 """`codec model list`: the models on this machine, by the names that --model takes."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audiocodec.cli.arguments import add_examples
-from audiocodec.cli.output import print_report
+from audiocodec.cli.output import print_json, print_report
 
 if TYPE_CHECKING:
     from audiocodec.models.folders import Found
@@ -31,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
 
     models = [_facts(found) for found in found_models(args.folders)]
     if args.json:
-        print(json.dumps(models, indent=2, ensure_ascii=False))
+        print_json(models)
         return
     print_report({facts["name"]: _short(facts) for facts in models}, as_json=False)
 

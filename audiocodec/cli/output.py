@@ -1,14 +1,21 @@
 """Results on stdout: aligned text for people, JSON for programs."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+
+def print_json(value: Any) -> None:
+    """Print JSON; what stdout cannot encode becomes escapes of JSON, not those of Python."""
+    encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower()
+    print(json.dumps(value, indent=2, ensure_ascii=not encoding.startswith("utf")))
 
 
 def print_report(values: Mapping[str, Any], as_json: bool) -> None:
     """Print nested mappings of plain values."""
     if as_json:
-        print(json.dumps(values, indent=2, ensure_ascii=False))
+        print_json(values)
     else:
         print("\n".join(_lines(values, "")))
 

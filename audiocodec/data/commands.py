@@ -73,5 +73,15 @@ def _wait(process: "subprocess.Popen[bytes]", stopped: Event | None) -> str:
                     raise AudioError("stopped while a command was running") from None
     finally:
         if process.returncode is None:
-            os.killpg(process.pid, signal.SIGKILL)
+            _kill(process)
             process.wait()
+        if process.stderr is not None:
+            process.stderr.close()
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """End a shell and, where sessions exist, whatever it has started."""
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()

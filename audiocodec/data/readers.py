@@ -16,6 +16,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Generic, TypeVar
 
+from audiocodec.environment import STOP_SIGNALS
 from audiocodec.errors import CodecError, DataError
 
 Result = TypeVar("Result")
@@ -106,14 +107,15 @@ def _set_up(function: Callable[[int], Any], parent: int) -> None:
     global _function
     _function = function
     # What stops a run often goes to all its processes, and it needs its readers until it has saved.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+    for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=[parent], daemon=True).start()
 
 
 def _end_with(parent: int) -> None:
-    """A run that was killed has told its readers nothing."""
-    while os.getppid() == parent:
+    """A run that was killed has told its readers nothing; each system shows it in its own way."""
+    owner = multiprocessing.parent_process()
+    while os.getppid() == parent and (owner is None or owner.is_alive()):
         time.sleep(2)
     os._exit(1)
 

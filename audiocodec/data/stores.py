@@ -5,6 +5,7 @@ look for it: the environment and their configuration files.
 """
 
 import contextlib
+import os
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -34,7 +35,8 @@ def is_url(name: object) -> bool:
 
 def local_path(name: str) -> Path:
     """The path of a name that is no URL; `file://` is one way to write it."""
-    return Path(name.removeprefix("file://"))
+    path = name.removeprefix("file://")
+    return Path(path[1:] if re.match("/[A-Za-z]:[/\\\\]", path) and os.name == "nt" else path)
 
 
 def join(folder: str, *names: str) -> str:

@@ -16,6 +16,7 @@ from audiocodec.audio import write_waveform
 from audiocodec.codes import read_codes, write_codes
 from audiocodec.data.segments import Span
 from audiocodec.errors import AudioError
+from audiocodec.files import can_name
 from audiocodec.journal import Journal, key_of
 from audiocodec.models.codec import Codec
 from audiocodec.models.transcoder import Transcoder
@@ -53,7 +54,7 @@ class RoundTripBase(ABC):
         Raises:
             AudioError: the source cannot be read, or the id cannot name a file.
         """
-        if {"", ".", ".."} & set(identifier.split("/")):  # an id must not lead out of the folder
+        if not can_name(identifier):
             raise AudioError(f"{source}: its id {identifier!r} cannot name a file")
         codes_path = self.folder / "codes" / f"{identifier}{self.codes_suffix}"
         target = self.folder / "wav" / f"{identifier}.wav"

@@ -20,6 +20,7 @@ from audiocodec.data.stored import StoredFile, StoredSound
 from audiocodec.data.stores import is_url, local_path
 from audiocodec.entropy.model import EntropyTables
 from audiocodec.errors import AudioError, ConfigError, DataError
+from audiocodec.files import can_name, same_file_key
 from audiocodec.soundfiles.sources import Source
 from audiocodec.walk import walk
 
@@ -96,7 +97,7 @@ def plan(
     result = Plan()
     for given in inputs:
         for name, entry in listing.entries(given, (*source_suffixes, *shard_suffixes)):
-            problem = None if is_safe(name) else f"id {name!r} of {given} cannot name a file"
+            problem = None if can_name(name) else f"id {name!r} of {given} cannot name a file"
             is_shard = entry.path.suffix.lower() in shard_suffixes
             target = Path(output) / ("" if is_shard else f"{name}{suffix}")
             result.items.append(item_of(name, entry, target, problem))
@@ -107,11 +108,6 @@ def plan(
         raise ConfigError(f"{', '.join(inputs)}: no {suffixes} file there")
     _refuse_collisions([item for item in result.items if item.target != Path(output)])
     return result
-
-
-def is_safe(name: str) -> bool:
-    """Whether an id can name a file that does not lead out of its folder."""
-    return not ({"", ".", ".."} & set(name.split("/")) or "\0" in name)
 
 
 def item_of(name: str, entry: Entry, target: Path, problem: str | None = None) -> Item:
@@ -165,7 +161,7 @@ def entries(given: str, suffixes: Sequence[str]) -> Iterator[tuple[str, Entry]]:
         yield path.stem, Entry(path)
         return
     for source in walk(path, suffixes):
-        yield str(source.relative_to(path).with_suffix("")), Entry(source)
+        yield source.relative_to(path).with_suffix("").as_posix(), Entry(source)
 
 
 def list_of(given: str) -> Path | None:
@@ -200,7 +196,7 @@ SOUNDS = Listing(kinds.holds_many, kinds.source_entries)
 def _single(name: str, output: str, suffix: str) -> Item:
     sound = StoredFile(name) if is_url(name) else None
     source, target = Path(name) if sound else local_path(name), Path(output)
-    if output.endswith(os.sep) or target.is_dir():
+    if output.endswith((os.sep, os.altsep or os.sep)) or target.is_dir():
         stem = "stdin" if name == STANDARD else source.stem
         target = target / (stem + suffix)
     if target == source and output != STANDARD:
@@ -209,10 +205,10 @@ def _single(name: str, output: str, suffix: str) -> Item:
 
 
 def _refuse_collisions(items: Sequence[Item]) -> None:
-    sources = {os.path.abspath(item.source) for item in items}
+    sources = {same_file_key(item.source) for item in items}
     taken: dict[str, Item] = {}
     for item in items:
-        target = os.path.abspath(item.target)
+        target = same_file_key(item.target)
         other = taken.setdefault(target, item)
         if other is not item:
             raise ConfigError(

@@ -7,7 +7,8 @@ from pathlib import Path
 from audiocodec.codes import CodesMetadata
 from audiocodec.containers.shard_files import SHARD_SUFFIXES, open_shard
 from audiocodec.errors import CodeFileError, ConfigError
-from audiocodec.pipeline.paths import Item, Plan, is_safe
+from audiocodec.files import can_name
+from audiocodec.pipeline.paths import Item, Plan
 
 Check = Callable[[CodesMetadata, str], None]
 
@@ -57,7 +58,7 @@ def _rows(shard: Item, suffix: str, check: Check) -> Iterator[Item]:
         if not opened.mixed and any(row.problem is None for row in opened.rows):
             check(opened.metadata, str(shard.source))
         for index, row in enumerate(opened.rows):
-            unsafe = None if is_safe(row.id) else f"id {row.id!r} cannot name a file"
+            unsafe = None if can_name(row.id) else f"id {row.id!r} cannot name a file"
             problem = row.problem or unsafe
             target = shard.target / f"{row.id}{suffix}"
             yield Item(row.id, shard.source, target, _at(shard.source, problem), row=index)

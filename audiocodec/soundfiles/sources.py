@@ -7,12 +7,17 @@ import stat
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import IO
 
 from audiocodec.errors import AudioError
 
 _HEAD = 4096  # bytes that hold the whole header of most files
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a named pipe would wait for a writer
+# A named pipe would wait for a writer. Windows has no such pipes, but files that are text.
+_FLAGS = os.O_RDONLY
+for _name in ("O_CLOEXEC", "O_NONBLOCK", "O_BINARY", "O_NOINHERIT"):
+    _FLAGS |= getattr(os, _name, 0)
+_SEEKING = Lock()  # of threads that share a position
 
 
 class View(ABC):
@@ -53,7 +58,7 @@ class FileView(View):
                 f"{name}: a pipe or device, not an audio file; pipe it in and read from -"
             )
         self.number, self.size = number, status.st_size
-        self.head = os.pread(number, _HEAD, 0)
+        self.head = _read_at(number, _HEAD, 0)
 
     def read(self, start: int, count: int) -> bytes:
         end = start + count
@@ -61,7 +66,7 @@ class FileView(View):
             return self.head[start:end]
         if start >= self.size:  # a header may claim more than the system can count
             return b""
-        return os.pread(self.number, count, start)
+        return _read_at(self.number, count, start)
 
     def close(self) -> None:
         os.close(self.number)
@@ -79,7 +84,7 @@ class _PartView(View):
 
     def read(self, start: int, count: int) -> bytes:
         count = min(count, self.size - start)
-        return os.pread(self.number, count, self.offset + start) if count > 0 else b""
+        return _read_at(self.number, count, self.offset + start) if count > 0 else b""
 
     def close(self) -> None:
         os.close(self.number)
@@ -205,5 +210,20 @@ def open_number(source: str | Path | IO[bytes]) -> int:
     except (FileNotFoundError, NotADirectoryError):
         raise AudioError(f"{source}: no such audio file") from None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        if isinstance(error, PermissionError) and os.path.isdir(source):  # as Windows says it
+            raise AudioError(f"{source}: no such audio file, but a folder") from None
         reason = getattr(error, "strerror", None) or error
         raise AudioError(f"{source}: cannot read: {reason}") from None
+
+
+def _read_at(number: int, count: int, start: int) -> bytes:
+    """Up to `count` bytes from `start` on of an open file, whose position stays where it is."""
+    if hasattr(os, "pread"):
+        return os.pread(number, count, start)
+    with _SEEKING:  # Windows can only read from the position
+        former = os.lseek(number, 0, os.SEEK_CUR)
+        os.lseek(number, start, os.SEEK_SET)
+        try:
+            return os.read(number, count)
+        finally:
+            os.lseek(number, former, os.SEEK_SET)

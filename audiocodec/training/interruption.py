@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from audiocodec.environment import STOP_SIGNALS
 from audiocodec.errors import CodecError
-
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
 class Interrupted(CodecError):
@@ -35,9 +34,9 @@ class StopRequest:
         def remember(number: int, _frame: FrameType | None) -> None:
             self.number = number
 
-        former = [signal.signal(number, remember) for number in SIGNALS]
+        former = [signal.signal(number, remember) for number in STOP_SIGNALS]
         try:
             yield
         finally:
-            for number, handler in zip(SIGNALS, former, strict=True):
+            for number, handler in zip(STOP_SIGNALS, former, strict=True):
                 signal.signal(number, handler)

@@ -69,7 +69,7 @@ def _folder(given: str, suffixes: Sequence[str]) -> Iterator[tuple[str, Entry]]:
         root = stores.local_path(given)
         files = walk(root, suffixes)
         for path in files:
-            yield str(path.relative_to(root).with_suffix("")), Entry(path)
+            yield path.relative_to(root).with_suffix("").as_posix(), Entry(path)
         others = [] if files else [str(path) for path in walk(root, tuple(CONTAINERS))]
     else:
         urls = stores.files_below(given, suffixes)

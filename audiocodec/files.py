@@ -136,7 +136,9 @@ def _replace_folder(new: Path, target: Path) -> None:
             os.replace(new, target)
             return
         except OSError as error:
-            if error.errno not in _IN_THE_WAY or not target.is_dir():
+            # Without permission there may be no folder at all; then nothing can be moved away.
+            denied = error.errno == errno.EACCES and not target.is_dir()
+            if error.errno not in _IN_THE_WAY or denied:
                 raise
         old = _folder_beside(target, ".old")
         with contextlib.suppress(FileNotFoundError):  # another writer was faster

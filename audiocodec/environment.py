@@ -1,6 +1,5 @@
 """Hardware and versions: what every measured number is stamped with."""
 
-import importlib.metadata
 import os
 import platform
 import signal
@@ -91,6 +90,8 @@ def _processor() -> str:
 
 
 def _version(name: str) -> str | None:
+    import importlib.metadata  # every command would wait for it
+
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:

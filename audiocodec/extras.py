@@ -16,7 +16,6 @@ PURPOSES = {
     "formats": "reading other formats than WAV, FLAC, AIFF and Ogg Vorbis",
     "hub": "the Hugging Face hub",
     "lhotse": "reading lhotse manifests",
-    "onnx": "running ONNX models",
     "onnx-export": "writing ONNX graphs",
     "parquet": "reading and writing Parquet",
     "peers": "running other codecs",

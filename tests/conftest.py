@@ -14,7 +14,7 @@ from hypothesis import settings
 
 from audiocodec import config as configuration
 from audiocodec.audio import read_waveform
-from audiocodec.models.bundle import save_codec
+from audiocodec.models.bundle import load_codec, save_codec
 from audiocodec.models.codec import Codec
 from audiocodec.models.config import CodecConfig
 
@@ -70,6 +70,17 @@ def tiny_codec() -> Codec:
 def tiny_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "tiny"
     save_codec(build_codec(), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_graphs_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model of `tiny_model_dir` with graphs, which run without PyTorch."""
+    from audiocodec.graphs.export import export_graphs
+
+    folder = tmp_path_factory.mktemp("models") / "tiny_graphs"
+    save_codec(build_codec(), folder)
+    export_graphs(load_codec(folder, runtime="torch"), folder)
     return folder
 
 

@@ -3,23 +3,23 @@
 import ast
 import configparser
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from audiocodec.audio import read_waveform, write_waveform
+from audiocodec.codes import read_codes
 from audiocodec.extras import PURPOSES
+from audiocodec.models.bundle import load_codec
+from tests.blocked import without
 
 ROOT = Path(__file__).parent.parent
-BLOCKED = """
-import sys
-sys.modules.update(dict.fromkeys({names}))
-from audiocodec.cli.main import main
-sys.exit(main(sys.argv[1:]))
-"""
+# Layers are torch through and through; what imports them names the extra (extras.torch_named).
+WITHIN = {"torch": (".",), "onnx": ("graphs",)}
 
 
 def requirements() -> dict[str, str]:
@@ -66,6 +66,9 @@ def test_each_optional_import_names_an_extra_that_has_the_package():
     found = []
     for path in sorted((ROOT / "audiocodec").rglob("*.py")):
         for package, name in optional_imports(ast.parse(path.read_text(encoding="utf-8"))):
+            folders = [ROOT / "audiocodec" / folder for folder in WITHIN.get(package, ())]
+            if any(path.is_relative_to(folder) for folder in folders):
+                continue
             assert name in PURPOSES, f"{path}: {package} is imported outside extra()"
             assert package in modules(name), f"{path}: {package} is not in the extra {name}"
             found.append(package)
@@ -75,27 +78,113 @@ def test_each_optional_import_names_an_extra_that_has_the_package():
 OPTIONAL = set().union(*(modules(name) for name in PURPOSES)) - modules("")
 
 
-def without(packages: set[str], *arguments: object) -> subprocess.CompletedProcess[str]:
-    code = BLOCKED.format(names=sorted(packages))
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+SESSION = """
+import sys
+from pathlib import Path
+from audiocodec.cli.main import main
+
+model, folder = sys.argv[1], Path(sys.argv[2])
+for line in (folder / "commands").read_text().splitlines():
+    words = line.format(folder=folder, model=model).split()
+    print("::", *words, flush=True)
+    assert main(words) == 0, line
+assert not set({packages}) & set(sys.modules)
+"""
+COMMANDS = """\
+encode {folder}/in.wav {folder}/a.npy --model {model}
+encode {folder}/in {folder}/codes --model {model} --format codec --num-quantizers 2
+decode {folder}/a.npy {folder}/a.wav --model {model}
+decode {folder}/codes {folder}/back --model {model} --threads 1
+convert {folder}/a.npy {folder}/a.codec --model {model}
+verify {folder}/codes {folder}/a.codec --model {model}
+info {model}
+info {folder}/a.codec --model {model}
+info {folder}/in.wav
+model list {folder}
+"""
 
 
-def test_files_are_encoded_and_decoded_with_the_core_alone(tmp_path, tiny_model_dir, speech):
-    from audiocodec.audio import write_waveform
+def test_files_are_coded_with_the_core_alone_as_with_pytorch(tmp_path, tiny_graphs_dir, speech):
+    for name in ("in.wav", "in/one.wav", "in/two.flac"):
+        write_waveform(tmp_path / name, speech[None, : 6_000 + len(name)], 24_000)
+    (tmp_path / "commands").write_text(COMMANDS)
+    code = SESSION.replace("{packages}", repr(sorted(OPTIONAL)))
+    done = without(OPTIONAL, tiny_graphs_dir, tmp_path, code=code)
+    assert done.returncode == 0, done.stderr
+    codec = load_codec(tiny_graphs_dir, runtime="torch")
+    for source, made, stages in (("in.wav", "a.npy", 3), ("in/two.flac", "codes/two.codec", 2)):
+        codes = read_codes(tmp_path / made).codes
+        expected = codec.encode(tmp_path / source, num_quantizers=stages)
+        np.testing.assert_array_equal(codes, expected.numpy())
+    decoded = read_waveform(tmp_path / "a.wav")[0]
+    expected = codec.reconstruct(read_waveform(tmp_path / "in.wav")[0])
+    np.testing.assert_allclose(decoded, expected, rtol=0, atol=1e-4)  # 16 bits
 
-    write_waveform(tmp_path / "in.wav", speech[None, :6_000], 24_000)
-    model = ("--model", tiny_model_dir)
-    for step in (("encode", "in.wav", "a.npy"), ("decode", "a.npy", "back.wav")):
-        paths = (step[0], *(tmp_path / name for name in step[1:]))
-        done = without(OPTIONAL, *paths, *model)
-        assert (done.returncode, done.stderr) == (0, "")
-    assert (tmp_path / "back.wav").exists()
+
+def test_streams_run_with_the_core_alone(tmp_path, tiny_graphs_dir, speech):
+    code = """
+import io, sys
+from audiocodec.cli.main import main
+for step in ("encode", "decode"):
+    stdout = sys.stdout
+    sys.stdin = open(sys.argv[2] + "/" + step)
+    sys.stdout = open(sys.argv[2] + "/" + step + ".out", "w")
+    assert main(["stream", step, "--model", sys.argv[1]]) == 0
+    sys.stdout.close()
+    sys.stdout = stdout
+    if step == "encode":
+        __import__("os").rename(sys.argv[2] + "/encode.out", sys.argv[2] + "/decode")
+"""
+    (tmp_path / "encode").write_bytes((speech[:5_000] * 32_767).astype("<i2").tobytes())
+    done = without(OPTIONAL, tiny_graphs_dir, tmp_path, code=code)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "decode.out").stat().st_size == 2 * 5_000
 
 
-def test_the_demonstration_leaves_out_what_it_has_no_packages_for(tmp_path):
+def test_the_library_gives_arrays_with_the_core_alone(tmp_path, tiny_graphs_dir):
+    code = """
+import sys
+import numpy as np
+import audiocodec
+
+codec = audiocodec.load_codec(sys.argv[1])
+codes = codec.encode(np.zeros(1_000, np.float32))
+assert codes.shape == (3, 4) and codec.decode(codes, 1_000).shape == (1_000,)
+assert audiocodec.StreamEncoder(codec).push(np.zeros(700)).shape == (3, 2)
+try:
+    audiocodec.Codec
+except audiocodec.MissingPackage as error:
+    print(error)
+"""
+    done = without(OPTIONAL, tiny_graphs_dir, code=code)
+    assert done.returncode == 0, done.stderr
+    assert "needs torch: pip install 'simvq-codec[torch]'" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        ("encode {samples}/de_eva_01.opus {out} --model {bare}", "no graphs, so it needs torch"),
+        ("encode {samples}/de_eva_01.opus {out} --device cuda", "needs torch"),
+        ("model usage {samples}", "simvq-codec[torch]"),
+        ("bench", "simvq-codec[torch]"),
+        ("train --train-data a --valid-data b --output {out}", "simvq-codec[train]"),
+        ("evaluate --reference a --model speech_24k --output {out}", "simvq-codec[eval]"),
+    ],
+)
+def test_what_needs_pytorch_says_so_in_one_line(tmp_path, tiny_model_dir, arguments, what):
+    samples = ROOT / "audiocodec" / "assets" / "speech_samples" / "de_eva"
+    values = {"samples": samples, "out": tmp_path / "out.npy", "bare": tiny_model_dir}
+    done = without({"torch"}, *(word.format(**values) for word in arguments.split()))
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("codec: error: ") and done.stderr.count("\n") == 1
+    assert "torch" in done.stderr and what in done.stderr
+
+
+def test_the_demonstration_leaves_out_what_it_has_no_packages_for(tmp_path, tiny_graphs_dir):
     clip = ROOT / "audiocodec" / "assets" / "demo_speech" / "joe_en.flac"
-    done = without(OPTIONAL, "demo", "--audio", clip, "--output", tmp_path)
+    model = ("--model", tiny_graphs_dir)
+    done = without(OPTIONAL, "demo", "--audio", clip, "--output", tmp_path, *model)
     assert (done.returncode, done.stderr) == (0, "")
     assert "needs" in done.stdout.partition("left out")[2]
     made = {path.suffix for path in tmp_path.rglob("*.*")}

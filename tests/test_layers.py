@@ -33,7 +33,11 @@ ONLY_IMPORTERS = {
     "av": {"soundfiles/pyav.py"},
     "accelerate": {"training/trainer.py"},
 }
-WITHOUT_TORCH = ["cli.main", "audio_blocks", "codes", "config", "data.data_dir"]
+WITHOUT_TORCH = [
+    *("audio_blocks", "cli.main", "codes", "config", "data.data_dir", "models.bundle"),
+    *("models.graph_codec", "models.streaming", "models.transcoder", "pipeline.convert"),
+    *("pipeline.decode", "pipeline.encode", "pipeline.listening"),
+]
 
 
 def imports(tree: ast.AST) -> Iterator[str]:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from audiocodec.channels import Channel
 from audiocodec.errors import ConfigError
-from audiocodec.models.folders import DEFAULT_MODEL
+from audiocodec.models.folders import DEFAULT_MODEL, RUNTIME_VARIABLE, RUNTIMES
+from audiocodec.pipeline import models
 from audiocodec.pipeline.options import BatchOptions
 
 if TYPE_CHECKING:
+    from audiocodec.models.base import AnyCodec
     from audiocodec.models.codec import Codec
 
 
@@ -146,6 +148,16 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps (default: cpu)")
 
 
+def add_runtime_argument(parser: argparse.ArgumentParser) -> None:
+    """What runs the model, for commands that need no more of it than its codes."""
+    parser.add_argument(
+        "--runtime",
+        choices=RUNTIMES,
+        help="onnx: starts at once, on the CPU; torch: runs anywhere; the codes are the same "
+        f"(default: ${RUNTIME_VARIABLE}, else onnx if the model has graphs)",
+    )
+
+
 def add_stream_arguments(parser: argparse.ArgumentParser, formats: Iterable[str]) -> None:
     """How raw samples come and go."""
     parser.add_argument(
@@ -215,11 +227,16 @@ def not_negative(text: str) -> int:
     return value
 
 
-def load_model(args: argparse.Namespace) -> "Codec":
-    """The model that the arguments of `add_model_arguments` name; imports torch."""
+def load_model(args: argparse.Namespace) -> "AnyCodec":
+    """The model that the arguments of `add_model_arguments` and `add_runtime_argument` name."""
+    return models.load_model(args.model, args.device, args.runtime)
+
+
+def load_layers(args: argparse.Namespace) -> "Codec":
+    """The model that the arguments of `add_model_arguments` name, in PyTorch, to look inside."""
     from audiocodec.models.bundle import load_codec
 
-    return load_codec(args.model or DEFAULT_MODEL, args.device)
+    return load_codec(args.model or DEFAULT_MODEL, args.device, "torch")
 
 
 def add_entropy_argument(parser: argparse.ArgumentParser) -> None:

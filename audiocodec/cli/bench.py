@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audiocodec.audio import read_waveform
-from audiocodec.cli.arguments import add_examples, add_model_arguments, load_model, positive
+from audiocodec.cli.arguments import add_examples, add_model_arguments, load_layers, positive
 from audiocodec.cli.output import print_report, print_table
 from audiocodec.data.samples import shipped_speech
 from audiocodec.environment import available_cores, environment
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
         raise ConfigError("--weights is for the codecs of --against; name a model with --model")
     from audiocodec.models.cost import macs_per_second, num_parameters
 
-    codec = load_model(args)
+    codec = load_layers(args)
     audio = args.audio or shipped_speech()[0]
     waveform = read_waveform(audio, codec.sample_rate)[0]
     macs = macs_per_second(codec)

@@ -11,6 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `codec decode`."""
     arguments.add_path_arguments(parser, "code", "audio")
     arguments.add_model_arguments(parser)
+    arguments.add_runtime_argument(parser)
     arguments.add_batch_arguments(parser)
     parser.add_argument(
         "--format", choices=FORMATS, default="wav", help="of the files in a folder (default: wav)"

@@ -3,7 +3,13 @@
 import argparse
 from pathlib import Path
 
-from audiocodec.cli.arguments import add_examples, add_model_arguments, load_model, positive
+from audiocodec.cli.arguments import (
+    add_examples,
+    add_model_arguments,
+    add_runtime_argument,
+    load_model,
+    positive,
+)
 from audiocodec.cli.output import print_report
 from audiocodec.data.samples import demo_speech
 
@@ -11,6 +17,7 @@ from audiocodec.data.samples import demo_speech
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `codec demo`."""
     add_model_arguments(parser)
+    add_runtime_argument(parser)
     parser.add_argument(
         "--audio", metavar="FILE", help="default: the shipped clips, of real and synthetic voices"
     )
@@ -23,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write originals, codes, decoded speech at each rate, picture and page; print the figures."""
-    from audiocodec.models.transcoder import Transcoder  # torch takes seconds to load
+    from audiocodec.models.transcoder import Transcoder
     from audiocodec.pipeline.demo import write_demo
 
     sources = [Path(args.audio)] if args.audio else demo_speech()

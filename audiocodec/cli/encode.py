@@ -13,6 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `codec encode`."""
     arguments.add_path_arguments(parser, "audio", "codes")
     arguments.add_model_arguments(parser)
+    arguments.add_runtime_argument(parser)
     arguments.add_batch_arguments(parser)
     parser.add_argument(
         "--num-quantizers",

@@ -12,7 +12,7 @@ from audiocodec.codes import CODE_SUFFIXES, packed_layout, read_codes
 from audiocodec.containers.shard_files import SHARD_SUFFIXES, open_shard
 from audiocodec.entropy.model import EntropyTables
 from audiocodec.models.folders import DEFAULT_MODEL, model_folder
-from audiocodec.pipeline.models import load_tables
+from audiocodec.pipeline.models import load_model, load_tables
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,24 +46,11 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _model(name: str | None) -> dict[str, Any]:
-    from audiocodec.models.bundle import load_codec
-    from audiocodec.models.cost import macs_per_second, num_parameters
     from audiocodec.models.description import describe
 
     folder = model_folder(name or DEFAULT_MODEL)
-    codec = load_codec(folder)
-    parts = {"encoder": codec.encoder, "quantizer": codec.quantizer, "decoder": codec.decoder}
-    macs = macs_per_second(codec)
-    return {
-        **describe(codec, folder),
-        "parameters": {name: num_parameters(part) for name, part in parts.items()}
-        | {"total": num_parameters(codec)},
-        "macs_per_second_of_audio": {
-            "encode": round(macs.encode),
-            "decode": round(macs.decode),
-            "total": round(sum(macs)),
-        },
-    }
+    codec = load_model(folder, "cpu")
+    return {**describe(codec, folder), **codec.costs()}
 
 
 def _codes(path: Path, tables: EntropyTables | None) -> dict[str, Any]:

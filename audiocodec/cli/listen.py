@@ -4,7 +4,13 @@ import argparse
 from pathlib import Path
 
 from audiocodec.audio import AUDIO_SUFFIXES
-from audiocodec.cli.arguments import add_examples, add_model_arguments, load_model, positive
+from audiocodec.cli.arguments import (
+    add_examples,
+    add_model_arguments,
+    add_runtime_argument,
+    load_model,
+    positive,
+)
 from audiocodec.errors import AudioError
 from audiocodec.pipeline.listening import SECONDS, listening_page
 from audiocodec.pipeline.paths import found
@@ -16,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inputs", nargs="+", metavar="IN", help="audio file, folder or list (*.scp)"
     )
     add_model_arguments(parser)
+    add_runtime_argument(parser)
     parser.add_argument(
         "--num-quantizers",
         type=positive,

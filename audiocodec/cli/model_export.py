@@ -45,6 +45,6 @@ def run(args: argparse.Namespace) -> None:
         args.discriminators,
         args.onnx,
     )
-    codec = load_codec(args.output)
+    codec = load_codec(args.output, runtime="torch")
     megabytes = sum(path.stat().st_size for path in args.output.iterdir()) / 1e6
     print(f"{args.output}: {megabytes:.2f} MB, model hash {codec.weight_hash}")

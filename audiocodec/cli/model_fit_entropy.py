@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
             f"model {args.model!r} lies in the hub's cache, which is not ours to write to; make a "
             f"copy with codec model export {args.model} FOLDER and give that"
         )
-    codec = load_codec(folder)
+    codec = load_codec(folder, runtime="torch")
     made_by = (codec.weight_hash, codec.codebook_sizes)
     paths = [path for given in args.inputs for _, path in found(given, CODE_SUFFIXES)]
     random.Random(0).shuffle(paths)

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
         print_json(names)
     else:
         print(_summary(imported))
-        print(f"{args.output}: model hash {load_codec(args.output).weight_hash}")
+        print(f"{args.output}: model hash {load_codec(args.output, runtime='torch').weight_hash}")
 
 
 def _config(path: str) -> "CodecConfig":

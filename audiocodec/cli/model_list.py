@@ -37,12 +37,12 @@ def run(args: argparse.Namespace) -> None:
 
 def _facts(found: "Found") -> dict[str, Any]:
     from audiocodec.errors import CodecError
-    from audiocodec.models.bundle import load_codec
     from audiocodec.models.description import describe
+    from audiocodec.pipeline.models import load_model
 
     facts: dict[str, Any] = {"name": found.name, "origin": found.origin}
     try:
-        return facts | describe(load_codec(found.folder), found.folder)
+        return facts | describe(load_model(found.folder, "cpu"), found.folder)
     except CodecError as error:
         return facts | {"folder": str(found.folder), "problem": str(error)}
 

@@ -13,7 +13,7 @@ from audiocodec.audio import AUDIO_SUFFIXES
 from audiocodec.cli.arguments import (
     add_examples,
     add_model_arguments,
-    load_model,
+    load_layers,
     positive,
 )
 from audiocodec.cli.output import print_report
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> None:
     from audiocodec.models.transcoder import Transcoder
     from audiocodec.quantization.usage import UsageCounter, map_ranks, usage_report
 
-    codec = load_model(args)
+    codec = load_layers(args)
     transcoder = Transcoder(codec)
     sizes = codec.codebook_sizes[: codec.resolve_num_quantizers(args.num_quantizers)]
     tables, failed = load_tables(args.model), 0

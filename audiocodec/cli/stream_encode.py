@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `codec stream encode`."""
     arguments.add_model_arguments(parser)
+    arguments.add_runtime_argument(parser)
     arguments.add_stream_arguments(parser, PCM_FORMATS)
     parser.add_argument(
         "--num-quantizers",

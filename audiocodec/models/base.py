@@ -127,6 +127,10 @@ class BaseCodec(ABC, Generic[Array]):
     def batch_seconds(self) -> float:
         """Seconds of audio that a CPU encodes fastest at once."""
 
+    @abstractmethod
+    def costs(self) -> dict[str, Any]:
+        """Weights of each part, and multiply-accumulates per second of audio."""
+
     @property
     def frame_rate(self) -> float:
         """Frames per second."""

@@ -1,42 +1,68 @@
-"""Model folders: `config.yaml` and `codec.safetensors` are all that a codec is. No pickle."""
+"""Model folders: `config.yaml` and `codec.safetensors` are all that a codec is. No pickle.
 
-import zlib
+A folder may also have graphs, with which onnxruntime runs the model without PyTorch.
+"""
+
+import importlib.util
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal, overload
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-
-from audiocodec import config as configuration
-from audiocodec.errors import ConfigError, ModelError, one_line
-from audiocodec.files import atomic_folder, library_writes
-from audiocodec.models.codec import Codec
-from audiocodec.models.config import CodecConfig
+from audiocodec.errors import ConfigError, MissingPackage, ModelError
+from audiocodec.extras import DISTRIBUTION, torch_named
+from audiocodec.files import atomic_folder
+from audiocodec.models.base import AnyCodec
 from audiocodec.models.folders import (
-    CONFIG_FILE,
     DEFAULT_MODEL,
-    WEIGHTS_FILE,
+    RUNTIME_VARIABLE,
+    RUNTIMES,
+    has_graphs,
     model_folder,
-    model_name,
-    own_root,
-    require_own,
 )
-from audiocodec.models.sizes import at_most
 
-BASIS_KEY, CHECKSUM_KEY = "basis_digest", "checksum"  # in the header of the weights file
+if TYPE_CHECKING:
+    from audiocodec.models.codec import Codec
+    from audiocodec.models.graph_codec import GraphCodec
 
 
-def load_codec(path_or_name: str | Path = DEFAULT_MODEL, device: str = "cpu") -> Codec:
+@overload
+def load_codec(
+    path_or_name: str | Path = ...,
+    device: str = ...,
+    runtime: Literal["torch"] | None = ...,
+) -> "Codec": ...
+
+
+@overload
+def load_codec(
+    path_or_name: str | Path = ..., device: str = ..., *, runtime: Literal["onnx"]
+) -> "GraphCodec": ...
+
+
+@overload
+def load_codec(
+    path_or_name: str | Path = ..., device: str = ..., *, runtime: str | None
+) -> AnyCodec: ...
+
+
+def load_codec(
+    path_or_name: str | Path = DEFAULT_MODEL, device: str = "cpu", runtime: str | None = None
+) -> AnyCodec:
     """A codec, ready to encode and decode.
 
     Args:
-        device: where it runs, e.g. "cuda", "cuda:1" or "mps".
         path_or_name: a shipped model's name, a model folder, a name in $AUDIOCODEC_MODELS, or
             `owner/name` on the Hugging Face hub, also as `hub:owner/name@revision`.
+        device: where it runs, e.g. "cuda", "cuda:1" or "mps".
+        runtime: what runs it. "torch": PyTorch, which takes and gives tensors, too. "onnx":
+            onnxruntime, on the CPU, which starts at once, needs no PyTorch and gives NumPy arrays;
+            the model must have graphs. Both give the same codes. None: what $AUDIOCODEC_RUNTIME
+            says; else PyTorch where it is installed, and onnxruntime where it is not.
 
     Raises:
-        ModelError: the model is missing, incomplete, damaged or contradicts itself, or cannot be
-            fetched.
+        ModelError: the model is missing, incomplete, damaged or contradicts itself, cannot be
+            fetched, or has no graphs for onnxruntime.
+        MissingPackage: PyTorch is needed and not installed.
 
     >>> from audiocodec import load_codec
     >>> codec = load_codec()
@@ -44,75 +70,56 @@ def load_codec(path_or_name: str | Path = DEFAULT_MODEL, device: str = "cpu") ->
     (24000, 320, 8)
     """
     folder = model_folder(path_or_name)
-    try:
-        root = own_root(folder)
-        config = configuration.load_config(CodecConfig, folder / CONFIG_FILE, within=root)
-    except ConfigError as error:
-        raise ModelError(f"model {str(path_or_name)!r}: {error}") from None
-    require_own(folder / WEIGHTS_FILE, root)
-    try:
-        with safe_open(folder / WEIGHTS_FILE, "pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        text = (folder / CONFIG_FILE).read_text(encoding="utf-8")
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{folder / WEIGHTS_FILE}: not readable as safetensors: {error}") from None
-    if header.get(CHECKSUM_KEY) not in (None, _checksum(text, tensors)):
+    if _chosen(folder, device, runtime) == "onnx":
+        from audiocodec.models.graph_codec import read_graphs
+
+        return read_graphs(folder)
+    with torch_named():
+        from audiocodec.models.weights import read_model
+    return read_model(folder, device)
+
+
+def quickest_runtime(path_or_name: str | Path, device: str = "cpu") -> str | None:
+    """For programs that use a model through files alone: "onnx" where it will do, since PyTorch
+    takes seconds to load; None, the default of `load_codec`, elsewhere.
+    """
+    will_do = device == "cpu" and has_graphs(model_folder(path_or_name))
+    return "onnx" if will_do and not os.environ.get(RUNTIME_VARIABLE) else None
+
+
+def _chosen(folder: Path, device: str, runtime: str | None) -> str:
+    """The runtime for a model; raises ConfigError for one that is unknown or knows no such device,
+    ModelError for one that the model has nothing for.
+    """
+    given = runtime or os.environ.get(RUNTIME_VARIABLE)
+    if given not in (None, "", *RUNTIMES):
+        raise ConfigError(f"runtime {given!r} is not known; choose from {', '.join(RUNTIMES)}")
+    if given == "onnx" and device != "cpu":
+        raise ConfigError(f"the onnx runtime runs on the CPU, not on {device}; take runtime torch")
+    if given == "onnx" and not has_graphs(folder):
         raise ModelError(
-            f"{folder}: {CONFIG_FILE} and {WEIGHTS_FILE} are not as they were saved together; "
-            "one of them is damaged or was changed"
+            f"{folder} has no graphs for the onnx runtime; `codec model export MODEL OUT --onnx` "
+            "makes a copy with them"
         )
-    try:
-        with at_most(sum(tensor.numel() for tensor in tensors.values())):
-            codec = Codec(config, name=model_name(folder))
-    except ModelError as error:
-        raise ModelError(f"{folder}: weights do not fit {CONFIG_FILE}: {error}") from None
-    codec.folder = folder
-    basis = header.get(BASIS_KEY)
-    if basis not in (None, codec.quantizer.basis_digest):
-        raise ModelError(
-            f"{folder}: its codebooks were made from basis {basis}, but {CONFIG_FILE} gives "
-            f"{codec.quantizer.basis_digest}; its quantizer's seed or sizes were changed"
-        )
-    try:
-        codec.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-    except RuntimeError as error:
-        reason = one_line(error)[:300]
-        raise ModelError(f"{folder}: weights do not fit {CONFIG_FILE}: {reason}") from None
-    try:
-        return codec.to(device).eval().requires_grad_(False)
-    except (RuntimeError, AssertionError) as error:
-        raise ModelError(
-            f"device {device!r} cannot be used: {str(error).splitlines()[0]}"
-        ) from None
+    if given:
+        return given
+    if importlib.util.find_spec("torch") is not None:
+        return "torch"
+    if device != "cpu":
+        raise MissingPackage(f"device {device} needs torch: pip install '{DISTRIBUTION}[torch]'")
+    if has_graphs(folder):
+        return "onnx"
+    raise MissingPackage(
+        f"{folder} has no graphs, so it needs torch: pip install '{DISTRIBUTION}[torch]'; or make "
+        "a copy with graphs where torch is: codec model export MODEL OUT --onnx"
+    )
 
 
-def write_model(codec: Codec, folder: Path, dtype: torch.dtype = torch.float32) -> None:
-    """Write the two files of a model into an existing folder."""
-    text = configuration.dump_yaml(codec.config)
-    (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
-    tensors = {
-        name: tensor.detach().to("cpu", dtype).contiguous()
-        for name, tensor in codec.state_dict().items()
-    }
-    # What a seed gives is not stored, but what it must give is.
-    basis = codec.quantizer.basis_digest
-    header = {CHECKSUM_KEY: _checksum(text, tensors)}
-    header |= {} if basis is None else {BASIS_KEY: basis}
-    with library_writes():
-        save_file(tensors, folder / WEIGHTS_FILE, header)
-
-
-def _checksum(config: str, tensors: dict[str, torch.Tensor]) -> str:
-    """CRC-32 of the configuration and of all weights: damage must not pass as another model."""
-    crc = zlib.crc32(config.encode())
-    for name, tensor in sorted(tensors.items()):
-        crc = zlib.crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), crc)
-        crc = zlib.crc32(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data, crc)
-    return f"{crc:08x}"
-
-
-def save_codec(codec: Codec, folder: str | Path, half: bool = False) -> None:
+def save_codec(codec: "Codec", folder: str | Path, half: bool = False) -> None:
     """Write a model folder, whole or not at all; `half` stores float16, at half the size."""
+    import torch
+
+    from audiocodec.models.weights import write_model
+
     with atomic_folder(folder) as temporary:
         write_model(codec, temporary, torch.float16 if half else torch.float32)

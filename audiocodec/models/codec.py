@@ -171,6 +171,21 @@ class Codec(nn.Module, BaseCodec[Tensor]):
         encoder, _ = self.exact_encoder()
         return encoder_batch_seconds(encoder, self.hop_length, self.frame_rate)
 
+    def costs(self) -> dict[str, Any]:
+        from audiocodec.models.cost import macs_per_second, num_parameters
+
+        parts = {"encoder": self.encoder, "quantizer": self.quantizer, "decoder": self.decoder}
+        macs = macs_per_second(self)
+        return {
+            "parameters": {name: num_parameters(part) for name, part in parts.items()}
+            | {"total": num_parameters(self)},
+            "macs_per_second_of_audio": {
+                "encode": round(macs.encode),
+                "decode": round(macs.decode),
+                "total": round(sum(macs)),
+            },
+        }
+
     def _padded(self, waveform: Tensor) -> Tensor:
         """Whole hops; as it is for an encoder that needs the whole signal and pads it itself."""
         return pad_to_hop(waveform, self.hop_length) if self.encoder.causal else waveform

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from audiocodec.models.codec import Codec
+from audiocodec.models.base import AnyCodec
 
 _FRAMES = 64
 
@@ -27,7 +27,7 @@ def num_parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def macs_per_second(codec: Codec) -> Cost:
+def macs_per_second(codec: AnyCodec) -> Cost:
     """Multiply-accumulates per second of audio in dense convolutions and matrix products.
 
     Fourier transforms, depthwise convolutions (below 1 % here) and elementwise operations are not
@@ -39,7 +39,7 @@ def macs_per_second(codec: Codec) -> Cost:
     return Cost((long.encode - short.encode) / seconds, (long.decode - short.decode) / seconds)
 
 
-def _macs(codec: Codec, num_frames: int) -> Cost:
+def _macs(codec: AnyCodec, num_frames: int) -> Cost:
     return count_macs(codec.encode, codec.decode, torch.zeros(num_frames * codec.hop_length))
 
 
@@ -58,7 +58,7 @@ def count_macs(
     return Cost(encoding.get_total_flops() / 2, decoding.get_total_flops() / 2)
 
 
-def times_real_time(codec: Codec, waveform: Tensor, repeats: int = 5) -> Cost:
+def times_real_time(codec: AnyCodec, waveform: Tensor, repeats: int = 5) -> Cost:
     """How many times faster than real time (time,) at the codec's rate is coded: warm, median."""
     codes = codec.encode(waveform)
     duration = len(waveform) / codec.sample_rate

@@ -6,7 +6,7 @@ from typing import Any
 from audiocodec.entropy.model import TABLES_FILE
 from audiocodec.models.base import AnyCodec
 from audiocodec.models.card import read_card
-from audiocodec.models.folders import WEIGHTS_FILE
+from audiocodec.models.folders import WEIGHTS_FILE, has_graphs
 
 
 def describe(codec: AnyCodec, folder: Path) -> dict[str, Any]:
@@ -22,6 +22,7 @@ def describe(codec: AnyCodec, folder: Path) -> dict[str, Any]:
         "hash": codec.weight_hash,
         "folder": str(folder),
         "file_bytes": (folder / WEIGHTS_FILE).stat().st_size,
+        "graphs": "yes" if has_graphs(folder) else "no",
         "entropy_tables": "yes" if (folder / TABLES_FILE).is_file() else "no",
         "licence": card.licence,
         "data": card.data,

@@ -14,6 +14,8 @@ DEFAULT_MODEL = "speech_24k"
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.yaml", "codec.safetensors", "README.md"
 ENCODER_GRAPH, DECODER_GRAPH, GRAPH_TABLES = "encoder.onnx", "decoder.onnx", "tables.safetensors"
 GRAPH_FILES = (ENCODER_GRAPH, DECODER_GRAPH, GRAPH_TABLES)
+RUNTIMES = ("onnx", "torch")  # what can run a model
+RUNTIME_VARIABLE = "AUDIOCODEC_RUNTIME"
 MODELS_VARIABLE = "AUDIOCODEC_MODELS"  # a folder of model folders, which then have names
 
 
@@ -74,6 +76,11 @@ def model_folder(path_or_name: str | Path) -> Path:
                 f"of: {', '.join(found.name for found in found_models())}"
             )
     return folder
+
+
+def has_graphs(folder: Path) -> bool:
+    """Whether a model can run without PyTorch."""
+    return all((folder / file).is_file() for file in GRAPH_FILES)
 
 
 def model_name(folder: Path) -> str:

@@ -30,8 +30,8 @@ def plain(values: Any) -> Any:
 def waveform_batch(waveform: Any, rows: bool = False) -> tuple[np.ndarray, bool]:
     """(batch, 1, time) from (time,), (batch, time) or (batch, 1, time); true if it was (time,).
 
-    Floats of any precision, float32 or float64 in the result, or integers of PCM: 16 or 32 bits,
-    or 8 bits without a sign. Views of any order are taken.
+    float32 from floats of any precision, or from integers of PCM: 16 or 32 bits, or 8 bits without
+    a sign. Views of any order are taken.
 
     Args:
         rows: whether the caller says that the first axis is a batch, so that it may be the longer.
@@ -77,7 +77,7 @@ def _array(waveform: Any) -> np.ndarray:
 
 
 def _samples(array: np.ndarray) -> np.ndarray:
-    """Floats of at least 32 bits, -1..1."""
+    """float32, -1..1: as files are read, so that no runtime sees more of a sample than another."""
     if array.dtype in _PCM:
         middle, full_scale = _PCM[array.dtype]
         return ((array.astype(np.float64) - middle) / full_scale).astype(np.float32)
@@ -85,7 +85,8 @@ def _samples(array: np.ndarray) -> np.ndarray:
         raise AudioError(
             f"waveform is of type {array.dtype}; give floats, or PCM as int16, int32 or uint8"
         )
-    return array.astype(np.promote_types(array.dtype, np.float32), copy=False)
+    with np.errstate(over="ignore"):  # then it is not finite
+        return array.astype(np.float32, copy=False)
 
 
 def whole_rate(sample_rate: object) -> int:

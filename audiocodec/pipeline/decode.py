@@ -60,7 +60,7 @@ def decode_files(
     todo = plan([*map(str, inputs)], str(output), CODE_SUFFIXES, suffix, "wav.scp", SHARD_SUFFIXES)
     require_suffix(todo, [f".{name}" for name in FORMATS], "decoded audio ends in")
     tables = models.load_tables(model)
-    transcoder = models.load_transcoder(model, device)
+    transcoder = models.load_transcoder(model, device, options.runtime)
     with (
         models.model_workers(transcoder.codec, options, device, todo.single) as workers,
         contextlib.closing(OpenShards()) as shards,

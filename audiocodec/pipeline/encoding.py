@@ -21,7 +21,7 @@ def load_encoder(model: models.ModelName, device: str, options: EncodeOptions) -
     Raises:
         ConfigError: it has fewer quantizers than are asked for.
     """
-    transcoder = models.load_transcoder(model, device)
+    transcoder = models.load_transcoder(model, device, options.runtime)
     transcoder.codec.resolve_num_quantizers(options.num_quantizers)  # refuses too many
     transcoder.codec.encoding()  # made once, before threads share it
     return transcoder

@@ -18,14 +18,24 @@ if TYPE_CHECKING:
 ModelName: TypeAlias = "str | Path | AnyCodec | None"  # None: the default
 
 
-def load_transcoder(model: ModelName, device: str) -> "Transcoder":
-    """A model that is applied to files; `device` is only for one that has to be loaded."""
-    from audiocodec.models.bundle import load_codec  # torch takes seconds to load
+def load_model(model: ModelName, device: str, runtime: str | None = None) -> "AnyCodec":
+    """A model for work with files; `device` and `runtime` are for one that has to be loaded.
+
+    If neither says what is to run it, that is what starts fastest: both give the same codes.
+    """
+    from audiocodec.models.bundle import load_codec, quickest_runtime
+
+    if not isinstance(model, str | Path | None):
+        return model
+    name = model or DEFAULT_MODEL
+    return load_codec(name, device, runtime=runtime or quickest_runtime(name, device))
+
+
+def load_transcoder(model: ModelName, device: str, runtime: str | None = None) -> "Transcoder":
+    """`load_model`, to be applied to files."""
     from audiocodec.models.transcoder import Transcoder
 
-    if isinstance(model, str | Path | None):
-        model = load_codec(model or DEFAULT_MODEL, device)
-    return Transcoder(model)
+    return Transcoder(load_model(model, device, runtime))
 
 
 def load_tables(model: ModelName, *, required: bool = False) -> EntropyTables | None:

@@ -13,6 +13,8 @@ class BatchOptions:
 
     jobs: threads that read and write files.
     threads: CPU threads of the model; None for all cores.
+    runtime: what runs a model that has to be loaded, as of `load_codec`: onnx or torch; None for
+        onnx, which starts at once, where it will do. The codes are the same.
     batch_seconds: audio to run at once; None for what suits the device.
     skip_existing: leave outputs that exist as they are.
     manifest: file to write what became of each input to, as lines of JSON.
@@ -21,6 +23,7 @@ class BatchOptions:
 
     jobs: int = 2
     threads: int | None = None
+    runtime: str | None = None
     batch_seconds: float | None = None
     skip_existing: bool = False
     manifest: Path | None = None

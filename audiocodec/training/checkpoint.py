@@ -26,10 +26,11 @@ from torch import Tensor, nn
 from audiocodec import config as configuration
 from audiocodec.errors import CodecError, ModelError, one_line
 from audiocodec.files import atomic_folder, library_writes, sha256_of
-from audiocodec.models.bundle import load_codec, write_model
+from audiocodec.models.bundle import load_codec
 from audiocodec.models.codec import Codec
 from audiocodec.models.config import CodecConfig
 from audiocodec.models.folders import WEIGHTS_FILE, model_folder
+from audiocodec.models.weights import write_model
 from audiocodec.training.config import TrainConfig
 
 log = logging.getLogger(__name__)
@@ -162,7 +163,7 @@ def load_start(path_or_name: str | Path) -> Start:
         ModelError: it is missing, damaged or contradicts itself.
     """
     folder = model_folder(path_or_name)
-    codec = load_codec(folder)
+    codec = load_codec(folder, runtime="torch")
     if not (folder / DISCRIMINATORS_FILE).is_file():
         return Start(folder, codec.config, codec.state_dict())
     try:

@@ -8,8 +8,9 @@ import torch
 from audiocodec.errors import ModelError
 from audiocodec.extras import extra
 from audiocodec.files import atomic_folder
-from audiocodec.models.bundle import load_codec, write_model
+from audiocodec.models.bundle import load_codec
 from audiocodec.models.folders import model_folder
+from audiocodec.models.weights import write_model
 from audiocodec.training.checkpoint import (
     DISCRIMINATORS_FILE,
     TRAINING_FILE,
@@ -37,7 +38,7 @@ def export_model(
     """
     dtype = torch.float16 if half else torch.float32
     folder = model_folder(source)
-    codec = load_codec(folder)
+    codec = load_codec(folder, runtime="torch")
     if graphs and target.is_dir() and target.samefile(folder):
         with atomic_folder(target) as temporary:  # nothing is lost of what the folder has besides
             shutil.copytree(folder, temporary, dirs_exist_ok=True)

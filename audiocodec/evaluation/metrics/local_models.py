@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from audiocodec.errors import ConfigError, MissingPackage
-from audiocodec.extras import extra
 
 Network = Callable[[np.ndarray], np.ndarray]
 
@@ -35,8 +34,7 @@ def load_network(path: str) -> Network:
 
 
 def _onnx(path: str) -> Network:
-    with extra("onnx"):
-        import onnxruntime
+    import onnxruntime  # takes a while to load
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # pairs run in parallel

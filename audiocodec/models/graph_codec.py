@@ -1,0 +1,113 @@
+"""A codec run by onnxruntime: its graphs in a model folder, without PyTorch."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from audiocodec.errors import ModelError
+from audiocodec.models.base import BaseCodec, DecodeStep, EncodeStep
+from audiocodec.models.folders import (
+    DECODER_GRAPH,
+    ENCODER_GRAPH,
+    model_name,
+    own_root,
+    require_own,
+)
+from audiocodec.runtime.graph import Graph, GraphState
+
+_BATCH_SECONDS = 8.0  # of models whose graphs do not say what suits them
+
+
+class GraphCodec(BaseCodec[np.ndarray]):
+    """A codec of two graphs, which returns arrays; `load_codec(..., runtime="onnx")` gives one.
+
+    >>> from audiocodec import load_codec, read_audio
+    >>> codec = load_codec(runtime="onnx")
+    >>> audio = read_audio("speech.wav")
+    >>> codes = codec.encode(audio.waveform[0], audio.info.sample_rate)
+    >>> codes.shape, codes.dtype
+    ((8, 75), dtype('int64'))
+    """
+
+    codebook_sizes: tuple[int, ...] = ()
+    weight_hash = ""
+    delay = 0
+    encoder_causal = decoder_causal = True
+
+    def __init__(self, encoder: Graph, decoder: Graph, name: str, folder: Path) -> None:
+        self.encoder, self.decoder = encoder, decoder
+        self.name, self.folder = name, folder
+        facts = encoder.metadata
+        self.sample_rate, self.hop_length = int(facts["sample_rate"]), int(facts["hop_length"])
+        self.delay, self.weight_hash = int(facts["delay"]), facts["weight_hash"]
+        self.codebook_sizes = tuple(encoder.value("codebook_sizes"))
+        self._threads: int | None = None
+
+    def encoding(self) -> EncodeStep:
+        def step(
+            waveform: np.ndarray, num_quantizers: int, state: GraphState | None = None
+        ) -> np.ndarray:
+            x = waveform.astype(np.float32, copy=False)
+            codes = self.encoder.run("waveform", x, "codes", state, self._threads)
+            return codes[:, :num_quantizers]
+
+        return step
+
+    def decoding(self) -> DecodeStep:
+        def step(codes: np.ndarray, state: GraphState | None = None) -> np.ndarray:
+            return self.decoder.run("codes", codes, "waveform", state, self._threads)
+
+        return step
+
+    def new_state(self) -> GraphState:
+        return GraphState()
+
+    def own(self, array: np.ndarray) -> np.ndarray:
+        return array
+
+    @contextlib.contextmanager
+    def threads(self, count: int | None) -> Iterator[None]:
+        """The number belongs to this codec alone."""
+        former, self._threads = self._threads, count or self._threads
+        try:
+            yield
+        finally:
+            self._threads = former
+
+    def batch_seconds(self) -> float:
+        return float(self.encoder.metadata.get("batch_seconds", _BATCH_SECONDS))
+
+    def costs(self) -> dict[str, Any]:
+        facts = self.encoder.metadata
+        parts = ("encoder", "quantizer", "decoder")
+        parameters = {part: int(facts[f"{part}_parameters"]) for part in parts}
+        report = {"parameters": parameters | {"total": sum(parameters.values())}}
+        if "encode_macs" in facts:
+            macs = {half: int(facts[f"{half}_macs"]) for half in ("encode", "decode")}
+            report["macs_per_second_of_audio"] = macs | {"total": sum(macs.values())}
+        return report
+
+
+def read_graphs(folder: Path) -> GraphCodec:
+    """The codec of the graphs in a model folder.
+
+    Raises:
+        ModelError: they are incomplete, damaged, or of different models.
+    """
+    root = own_root(folder)
+    for file in (ENCODER_GRAPH, DECODER_GRAPH):
+        require_own(folder / file, root)
+    encoder, decoder = Graph(folder / ENCODER_GRAPH), Graph(folder / DECODER_GRAPH)
+    hashes = [graph.metadata.get("weight_hash") for graph in (encoder, decoder)]
+    if hashes[0] != hashes[1]:
+        raise ModelError(
+            f"{folder}: {ENCODER_GRAPH} is of model {hashes[0]}, {DECODER_GRAPH} of {hashes[1]}; "
+            "make both again by `codec model export --onnx`"
+        )
+    try:
+        return GraphCodec(encoder, decoder, model_name(folder), folder)
+    except (KeyError, ValueError, TypeError) as error:
+        raise ModelError(f"{folder}: its graphs do not say what they are: {error}") from None

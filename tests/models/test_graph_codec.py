@@ -1,0 +1,188 @@
+"""Graphs run by onnxruntime are the codec: the same codes whole, batched, in blocks, streamed."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from audiocodec.errors import AudioError, CodeFileError, ConfigError, MissingPackage, ModelError
+from audiocodec.models import base
+from audiocodec.models.bundle import load_codec, quickest_runtime, save_codec
+from audiocodec.models.chunking import decode_blocks, encode_blocks
+from audiocodec.models.codec import Codec
+from audiocodec.models.folders import DECODER_GRAPH, ENCODER_GRAPH, RUNTIME_VARIABLE
+from audiocodec.models.graph_codec import GraphCodec
+from audiocodec.models.streaming import StreamDecoder, StreamEncoder
+from tests.conftest import build_codec
+from tests.models.variants import variant
+
+LENGTHS = [1, 319, 320, 321, 9_001]
+
+
+def noise(*shape: int, seed: int = 0) -> np.ndarray:
+    return (0.1 * np.random.default_rng(seed).standard_normal(shape)).astype(np.float32)
+
+
+def exported(codec: Codec, folder: Path) -> Path:
+    from audiocodec.graphs.export import export_graphs
+
+    save_codec(codec, folder)
+    export_graphs(load_codec(folder, runtime="torch"), folder, "tiny")
+    return folder
+
+
+@pytest.fixture(scope="module", params=["mdct", "lookahead"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return exported(variant(request.param), tmp_path_factory.mktemp("graphs") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def both(model: Path) -> tuple[Codec, GraphCodec]:
+    return load_codec(model, runtime="torch"), load_codec(model, runtime="onnx")
+
+
+def test_it_says_of_itself_what_the_layers_say(both: tuple[Codec, GraphCodec]) -> None:
+    layers, graphs = both
+    for name in ("name", "sample_rate", "hop_length", "frame_rate", "codebook_sizes", "delay"):
+        assert getattr(graphs, name) == getattr(layers, name), name
+    assert graphs.weight_hash == layers.weight_hash
+    assert graphs.latency_samples == layers.latency_samples
+    assert graphs.bitrate(2) == layers.bitrate(2)
+    assert graphs.costs()["parameters"] == layers.costs()["parameters"]
+
+
+@pytest.mark.parametrize("num_samples", LENGTHS)
+def test_codes_are_equal_and_waveforms_close(
+    both: tuple[Codec, GraphCodec], num_samples: int
+) -> None:
+    layers, graphs = both
+    waveform = noise(num_samples)
+    codes = graphs.encode(waveform)
+    assert isinstance(codes, np.ndarray) and codes.dtype == np.int64
+    np.testing.assert_array_equal(codes, layers.encode(waveform).numpy())
+    for given in (codes, codes[:1]):
+        decoded = graphs.decode(given, num_samples)
+        assert decoded.dtype == np.float32 and decoded.shape == (num_samples,)
+        expected = layers.decode(given, num_samples).numpy()
+        np.testing.assert_allclose(decoded, expected, rtol=0, atol=1e-5)
+    assert graphs.reconstruct(waveform).shape == waveform.shape
+
+
+def test_a_batch_of_different_lengths_is_its_members(both: tuple[Codec, GraphCodec]) -> None:
+    _, graphs = both
+    batch = np.full((len(LENGTHS), max(LENGTHS)), 9, dtype=np.float32)
+    for row, length in zip(batch, LENGTHS, strict=True):
+        row[:length] = noise(length, seed=length)
+    codes = graphs.encode(batch, num_samples=LENGTHS)
+    decoded = graphs.decode(codes, num_samples=LENGTHS)
+    for row, length in enumerate(LENGTHS):
+        alone = graphs.encode(batch[row, :length])
+        np.testing.assert_array_equal(codes[row, :, : alone.shape[1]], alone)
+        expected = graphs.decode(alone, num_samples=length)
+        np.testing.assert_allclose(decoded[row, 0, :length], expected, rtol=0, atol=1e-5)
+        assert not decoded[row, 0, length:].any()
+
+
+@pytest.mark.parametrize("size", [1, 319, 640, 5_000])
+def test_streams_and_blocks_are_the_whole(
+    both: tuple[Codec, GraphCodec], size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, graphs = both
+    waveform = noise(2, 3_001)
+    codes = graphs.encode(waveform)
+    decoded = graphs.decode(codes, num_samples=3_001)
+    encoders, decoders = (
+        [kind(graphs) for _ in waveform] for kind in (StreamEncoder, StreamDecoder)
+    )
+    frames, heard = [], []
+    for start in range(0, 3_001, size):
+        pieces = list(waveform[:, start : start + size])
+        frames.append(np.stack(StreamEncoder.push_each(encoders, pieces)))
+        heard.append(np.stack(StreamDecoder.push_each(decoders, list(frames[-1]))))
+    frames.append(np.stack(StreamEncoder.flush_each(encoders)))
+    ends = [3_001 % graphs.hop_length] * 2
+    heard.append(np.stack(StreamDecoder.push_each(decoders, list(frames[-1]), ends)))
+    heard.append(np.stack(StreamDecoder.flush_each(decoders)))
+    np.testing.assert_array_equal(np.concatenate(frames, axis=-1), codes)
+    np.testing.assert_allclose(np.concatenate(heard, axis=-1), decoded[:, 0], rtol=0, atol=1e-5)
+
+    blocks = [waveform[:, start : start + size] for start in range(0, 3_001, size)]
+    np.testing.assert_array_equal(np.concatenate([*encode_blocks(graphs, blocks)], axis=-1), codes)
+    samples = np.concatenate([*decode_blocks(graphs, codes, 3_001)], axis=-1)
+    np.testing.assert_allclose(samples, decoded[:, 0], rtol=0, atol=1e-5)
+    monkeypatch.setattr(base, "BLOCK_FRAMES", 3)
+    np.testing.assert_array_equal(graphs.encode(waveform), codes)
+
+
+def test_arrays_tensors_and_other_rates_are_taken(both: tuple[Codec, GraphCodec]) -> None:
+    layers, graphs = both
+    waveform = torch.from_numpy(noise(4_000)).requires_grad_()
+    np.testing.assert_array_equal(graphs.encode(waveform), layers.encode(waveform).numpy())
+    other = noise(3_000).astype(np.float64)
+    np.testing.assert_array_equal(
+        graphs.encode(other, 16_000), layers.encode(other, 16_000).numpy()
+    )
+
+
+def test_what_is_wrong_is_refused_in_the_same_words(both: tuple[Codec, GraphCodec]) -> None:
+    for codec in both:
+        with pytest.raises(AudioError, match="NaN"):
+            codec.encode(np.array([0, np.nan]))
+        with pytest.raises(CodeFileError, match="outside"):
+            codec.decode(np.full((1, 2), 99))
+        with pytest.raises(ConfigError, match="1 to 3"):
+            codec.encode(noise(10), num_quantizers=4)
+
+
+def test_the_number_of_threads_changes_no_code(both: tuple[Codec, GraphCodec]) -> None:
+    _, graphs = both
+    codes = graphs.encode(noise(9_000))
+    with graphs.threads(3):
+        np.testing.assert_array_equal(graphs.encode(noise(9_000)), codes)
+
+
+def test_a_runtime_is_chosen_by_argument_then_variable_then_what_there_is(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_codec(build_codec(), tmp_path / "bare")
+    monkeypatch.delenv(RUNTIME_VARIABLE, raising=False)
+    assert isinstance(load_codec(model), Codec)  # tensors, as ever
+    assert quickest_runtime(model) == "onnx"  # where only files are seen
+    assert quickest_runtime(model, "cuda") is quickest_runtime(tmp_path / "bare") is None
+    monkeypatch.setenv(RUNTIME_VARIABLE, "onnx")
+    assert isinstance(load_codec(model), GraphCodec)
+    assert isinstance(load_codec(model, runtime="torch"), Codec)
+    monkeypatch.setenv(RUNTIME_VARIABLE, "torch")
+    assert quickest_runtime(model) is None
+    assert isinstance(load_codec(model, runtime="onnx"), GraphCodec)
+    with pytest.raises(ModelError, match="no graphs"):
+        load_codec(tmp_path / "bare", runtime="onnx")
+    with pytest.raises(ConfigError, match="onnx, torch"):
+        load_codec(model, runtime="tensorrt")
+    with pytest.raises(ConfigError, match="not on cuda"):
+        load_codec(model, "cuda", runtime="onnx")
+
+
+def test_without_pytorch_graphs_are_the_default(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_codec(build_codec(), tmp_path / "bare")
+    monkeypatch.delenv(RUNTIME_VARIABLE, raising=False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert isinstance(load_codec(model), GraphCodec)
+    with pytest.raises(MissingPackage, match=r"bare has no graphs.*simvq-codec\[torch\]"):
+        load_codec(tmp_path / "bare")
+
+
+@pytest.mark.parametrize("file", [ENCODER_GRAPH, DECODER_GRAPH, "codec.safetensors", "config.yaml"])
+def test_damaged_graphs_are_one_line(model: Path, tmp_path: Path, file: str) -> None:
+    for path in model.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    data = (tmp_path / file).read_bytes()
+    (tmp_path / file).write_bytes(data[: len(data) // 2])
+    with pytest.raises(ModelError) as caught:
+        codec = load_codec(tmp_path, runtime="onnx")
+        codec.decode(codec.encode(noise(700)))
+    assert "\n" not in str(caught.value)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from audiocodec.models.bundle import load_codec, save_codec
     from audiocodec.models.codec import Codec
     from audiocodec.models.config import CodecConfig
+    from audiocodec.models.graph_codec import GraphCodec
     from audiocodec.models.streaming import StreamDecoder, StreamEncoder
     from audiocodec.modules import DECODERS, ENCODERS
     from audiocodec.modules.heads import HEADS
@@ -60,6 +61,7 @@ _NAMES = {  # by module
     "models.bundle": "load_codec save_codec",
     "models.codec": "Codec",
     "models.config": "CodecConfig",
+    "models.graph_codec": "GraphCodec",
     "models.streaming": "StreamDecoder StreamEncoder",
     "modules": "DECODERS ENCODERS",
     "modules.heads": "HEADS",
@@ -98,6 +100,7 @@ __all__ = [
     "EncodeOptions",
     "EvaluateOptions",
     "Evaluation",
+    "GraphCodec",
     "MissingPackage",
     "ModelError",
     "PartialFailure",

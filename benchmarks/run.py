@@ -27,6 +27,11 @@ QUESTIONS = {
         "How fast is the shipped model on one thread?",
         "codec bench --threads 1 --json",
     ),
+    "core_install": (
+        "How large is an installation that encodes and decodes, and how soon has it done a short "
+        "file?",
+        "python benchmarks/core_install.py",
+    ),
     "memory": (
         "Does memory grow with the length of a file?",
         "python benchmarks/memory.py",

@@ -15,10 +15,10 @@ from audiocodec.graphs.decoder import emit_decoder
 from audiocodec.graphs.encoder import emit_exact, emit_gaps, emit_with_margin, has_margin
 from audiocodec.graphs.margin import SAFETY, Measured, measure
 from audiocodec.graphs.stored import StoredTensors
-from audiocodec.models.bundle import CHECKSUM_KEY
 from audiocodec.models.codec import Codec
 from audiocodec.models.cost import macs_per_second
 from audiocodec.models.folders import DECODER_GRAPH, ENCODER_GRAPH, GRAPH_TABLES, WEIGHTS_FILE
+from audiocodec.models.weights import CHECKSUM_KEY
 from audiocodec.quantization import QUANTIZERS
 from audiocodec.runtime.graph import Graph
 

@@ -14,7 +14,6 @@ from audiocodec.data.stores import is_url
 from audiocodec.entropy.model import EntropyTables
 from audiocodec.errors import CodeFileError, ConfigError
 from audiocodec.pipeline import batch, models, parts
-from audiocodec.pipeline.encode_corpus import encode_corpus
 from audiocodec.pipeline.encoding import batch_seconds, encoding, load_encoder
 from audiocodec.pipeline.options import EncodeOptions
 from audiocodec.pipeline.paths import SOUNDS, Item, Plan, output_file, plan, require_suffix
@@ -56,6 +55,8 @@ def encode_files(
     (2, 2.0)
     """
     if options.format in FORMATS:
+        from audiocodec.pipeline.encode_corpus import encode_corpus
+
         return encode_corpus(inputs, output, model, device, options)
     refuse_flat_files(options)
     if options.engine != "local" or is_url(output):

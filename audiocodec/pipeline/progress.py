@@ -6,8 +6,6 @@ import time
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from tqdm import tqdm
-
 from audiocodec.errors import CodecError, PartialFailure
 from audiocodec.pipeline.paths import Item
 
@@ -31,6 +29,8 @@ class Progress:
         self.total, self.skipped, self.done, self.failed, self.seconds = total, skipped, 0, 0, 0.0
         self.file_bits, self.nominal_bits = 0, 0.0
         self.outcomes: Outcomes = {}
+        from tqdm import tqdm  # a single file is done without
+
         self.report, hidden = report, not (report and sys.stderr.isatty())
         self.bar = tqdm(total=total, initial=skipped, unit="file", leave=False, disable=hidden)
         self.start = time.monotonic()
@@ -56,7 +56,7 @@ class Progress:
         self.outcomes[item] = {"status": "failed", "error": text}
         where = "" if item.where in text else f"{item.where}: "
         if self.report:
-            tqdm.write(f"codec: error: {where}{text}", file=sys.stderr)
+            self.bar.write(f"codec: error: {where}{text}", file=sys.stderr)
         self.bar.update()
 
     def finish(self) -> Summary:

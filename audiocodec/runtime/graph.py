@@ -16,7 +16,6 @@ import numpy as np
 
 from audiocodec.environment import available_cores
 from audiocodec.errors import ModelError, one_line
-from audiocodec.extras import extra
 from audiocodec.runtime.files import graph_metadata, mapped, weights_checksum
 
 FORMAT = "1"
@@ -118,8 +117,8 @@ class Graph:
             return self._sessions[threads]
 
     def _start(self, threads: int) -> Any:
-        with extra("onnx"):
-            import onnxruntime
+        import onnxruntime  # not before a graph runs
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3  # errors

@@ -65,4 +65,4 @@ def export_model(
 def _add_graphs(folder: Path, name: str) -> None:
     with extra("onnx-export"):
         from audiocodec.graphs.export import export_graphs
-    export_graphs(load_codec(folder), folder, name)
+    export_graphs(load_codec(folder, runtime="torch"), folder, name)

@@ -10,8 +10,9 @@ import torch
 from audiocodec.cli.main import main
 from audiocodec.errors import ModelError
 from audiocodec.graphs.export import export_graphs
-from audiocodec.models.bundle import load_codec, write_model
+from audiocodec.models.bundle import load_codec
 from audiocodec.models.codec import Codec
+from audiocodec.models.weights import write_model
 from audiocodec.quantization import QUANTIZERS
 from audiocodec.runtime.graph import Graph, GraphState
 from tests.conftest import build_codec

@@ -178,7 +178,9 @@ def _round_trip(args: argparse.Namespace) -> "RoundTripBase":
         from audiocodec.models.bundle import load_codec
         from audiocodec.models.roundtrip import RoundTrip
 
-        return RoundTrip(load_codec(args.model, args.device), args.output, args.num_quantizers)
+        return RoundTrip(
+            load_codec(args.model, args.device, "torch"), args.output, args.num_quantizers
+        )
     from audiocodec.peers.loading import PeerOptions, check_names
     from audiocodec.peers.roundtrip import PeerRoundTrip
 

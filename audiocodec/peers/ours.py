@@ -23,7 +23,7 @@ class OurOptions:
 
     def load(self) -> Peer:
         """The model behind the interface of the others."""
-        return Ours(load_codec(self.model or DEFAULT_MODEL, self.device))
+        return Ours(load_codec(self.model or DEFAULT_MODEL, self.device, "torch"))
 
 
 class Ours(Peer):

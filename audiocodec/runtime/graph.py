@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from audiocodec.environment import available_cores
-from audiocodec.errors import ModelError, one_line
+from audiocodec.errors import MissingPackage, ModelError, one_line
 from audiocodec.runtime.files import graph_metadata, mapped, weights_checksum
 
 FORMAT = "1"
@@ -117,8 +117,13 @@ class Graph:
             return self._sessions[threads]
 
     def _start(self, threads: int) -> Any:
-        import onnxruntime  # not before a graph runs
-
+        try:
+            import onnxruntime  # not before a graph runs
+        except ImportError as error:  # on Windows also for want of Microsoft's C++ runtime
+            raise MissingPackage(
+                f"onnxruntime cannot be loaded ({one_line(error)}); install it again, or take "
+                "runtime torch"
+            ) from None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3  # errors

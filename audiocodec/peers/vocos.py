@@ -43,6 +43,7 @@ class VocosOfCodes(Peer):
     def __init__(self, model: Any) -> None:
         features = model.feature_extractor
         encodec = features.encodec
+        encodec.decoder = torch.nn.Identity()  # Vocos takes its place
         book = Codebook(encodec.quantizer.bins, encodec.frame_rate)
         counts = [int(1000 * b / book.bitrate) for b in features.bandwidths]
         default = int(_DEFAULT_BITRATE / book.bitrate)

@@ -24,6 +24,7 @@ __all__ = [
     "AudioInfo",
     "audio_info",
     "flac_bytes",
+    "lossless_bytes",
     "read_audio",
     "read_waveform",
     "resample",
@@ -173,6 +174,20 @@ def wav_bytes(waveform: np.ndarray, sample_rate: int) -> bytes:
     buffer = io.BytesIO()
     soundfile.write(buffer, np.asarray(waveform).T, sample_rate, format="WAV", subtype="FLOAT")
     return buffer.getvalue()
+
+
+def lossless_bytes(waveform: np.ndarray, sample_rate: int) -> tuple[str, bytes]:
+    """Suffix and bytes of a file from which the same (channels, time) float32 samples are read:
+    FLAC if they are 16-bit integers and their channels few enough, else WAV of floats.
+    """
+    steps = waveform.astype(np.float64) * (1 << 15)
+    if len(waveform) > 8 or (steps != np.clip(np.rint(steps), -(1 << 15), (1 << 15) - 1)).any():
+        return ".wav", wav_bytes(waveform, sample_rate)
+    buffer = io.BytesIO()
+    # As integers: libsndfile scales floats by another number when it writes than when it reads.
+    samples = steps.astype(np.int16).T
+    soundfile.write(buffer, samples, sample_rate, format="FLAC", subtype="PCM_16")
+    return ".flac", buffer.getvalue()
 
 
 def resample(waveform: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""`codec data validate`: open every file of data directories and say what is wrong."""
+"""`codec data validate`: open every file of data directories or shards and say what is wrong."""
 
 import argparse
 from pathlib import Path
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `codec data validate`."""
-    parser.add_argument("folders", type=Path, nargs="+", metavar="DIR")
+    parser.add_argument(
+        "folders", type=Path, nargs="+", metavar="DIR", help="data directory, or audio shards"
+    )
     parser.add_argument("--sample-rate", type=positive, metavar="HZ", help="of files not in utt2sr")
     parser.add_argument(
         "--fix", type=Path, metavar="OUT", help="write repaired copies of the tables to OUT/<name>"
@@ -43,12 +45,24 @@ def run(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from audiocodec.data.tables import check_tables
+    from audiocodec.data.training_data import check_shards, is_data_dir
     from audiocodec.data.validation import audio_findings, check_audio, speaker_leaks
     from audiocodec.errors import ConfigError, DataError
 
     if args.run_commands and not args.fix:
         raise ConfigError("--run-commands needs --fix OUT, where the audio is written")
-    texts = {folder: check_tables(folder, _audio_folder(args, folder)) for folder in args.folders}
+    shards = [folder for folder in args.folders if not is_data_dir(folder)]
+    if args.fix and shards:
+        raise ConfigError(
+            f"{shards[0]}: shards are not repaired; --fix the data directory they were made of, "
+            "and write them anew with codec data shard"
+        )
+    texts = {
+        folder: check_shards(folder, args.jobs)
+        if folder in shards
+        else check_tables(folder, _audio_folder(args, folder))
+        for folder in args.folders
+    }
     directories = {folder: utterances for folder, (utterances, _) in texts.items()}
     total = sum(map(len, directories.values()))
     with tqdm(total=total, unit="file", leave=False, disable=not sys.stderr.isatty()) as bar:

@@ -33,6 +33,7 @@ SECTIONS: dict[str, dict[str, str]] = {  # as `codec --help` lists them
     "Training and evaluation": {
         "data prepare": "write data directories for audio as it lies on disk",
         "data validate": "check data directories and their audio",
+        "data shard": "write the audio of a data directory to tar or Parquet files to train on",
         "train": "train a codec",
         "evaluate": "score degraded audio, or a model, against the reference",
         "compare": "compare evaluations of several systems on the same utterances",

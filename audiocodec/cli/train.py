@@ -1,24 +1,30 @@
-"""`codec train`: train a codec on data directories, or resume an interrupted training."""
+"""`codec train`: train a codec on data directories or shards, or resume a training."""
 
 import argparse
 import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from audiocodec.cli.arguments import add_examples, not_negative, positive
 from audiocodec.errors import ConfigError
 
-if TYPE_CHECKING:
-    from audiocodec.data.data_dir import Utterance
+DATA_HELP = (
+    "data directories, or audio shards (codec data shard): folders of .tar or .parquet files, the "
+    "files, patterns of their names, or text files that list them"
+)
+MOST_NAMED = 100  # bad members of shards, in the log
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `codec train`."""
     parser.add_argument("--config", type=Path, help="YAML of the experiment (default: defaults)")
-    parser.add_argument("--train-data", type=Path, nargs="+", required=True, metavar="DIR")
-    parser.add_argument("--valid-data", type=Path, nargs="+", required=True, metavar="DIR")
+    parser.add_argument(
+        "--train-data", type=Path, nargs="+", required=True, metavar="DATA", help=DATA_HELP
+    )
+    parser.add_argument(
+        "--valid-data", type=Path, nargs="+", required=True, metavar="DATA", help="the same"
+    )
     parser.add_argument("--output", type=Path, required=True, metavar="EXP")
     parser.add_argument("--set", dest="assignments", action="append", default=[], metavar="A.B=C")
     parser.add_argument(
@@ -56,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_examples(
         parser,
         "codec train --train-data data/train --valid-data data/valid --output exp",
+        "codec train --train-data 'shards/*.tar' --valid-data data/valid --output exp",
         "codec train --init-from speech_24k --train-data a/train --valid-data a/valid --output b",
         "accelerate launch --multi_gpu $(which codec) train --config train.yaml ...",
     )
@@ -67,6 +74,7 @@ def run(args: argparse.Namespace) -> None:
 
     import torch
 
+    from audiocodec.data.training_data import read_training_data
     from audiocodec.logs import log_to
     from audiocodec.training.checkpoint import checkpoint_folders, load_start
     from audiocodec.training.networks import load_train_config
@@ -82,19 +90,23 @@ def run(args: argparse.Namespace) -> None:
     config = load_train_config(args.config, args.assignments, start)
     if args.resume == "never" and checkpoint_folders(args.output):
         raise ConfigError(f"{args.output} has checkpoints; give another --output to start anew")
-    train, valid = _read(args.train_data), _read(args.valid_data)
+    workers = args.jobs
+    if workers is None:
+        workers = 4 if torch.cuda.is_available() and args.device != "cpu" else 0
+    train, valid = (
+        read_training_data(given, args.output, max(workers, 1))
+        for given in (args.train_data, args.valid_data)
+    )
     main_process = os.environ.get("RANK", "0") == "0"
     log_to(args.output / "train.log", logging.INFO if main_process else logging.WARNING)
     if args.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("--device cuda: no GPU that torch can use is there")
-    workers = args.jobs
-    if workers is None:
-        workers = 4 if torch.cuda.is_available() and args.device != "cpu" else 0
+    _tell([*train.problems, *valid.problems])
     trainer = Trainer(
         config,
         args.output,
-        train,
-        valid,
+        train.utterances,
+        valid.utterances,
         workers=workers,
         cpu=args.device == "cpu",
         start=start,
@@ -103,7 +115,13 @@ def run(args: argparse.Namespace) -> None:
     trainer.run()
 
 
-def _read(folders: Sequence[Path]) -> "list[Utterance]":
-    from audiocodec.data.data_dir import read_data_dir
+def _tell(problems: Sequence[str]) -> None:
+    """Name what is left out of shards, as bad files are named when they are met."""
+    import logging
 
-    return [utterance for folder in folders for utterance in read_data_dir(folder)]
+    log = logging.getLogger(__name__)
+    for problem in problems[:MOST_NAMED]:
+        log.warning("%s; is left out", problem)
+    if len(problems) > MOST_NAMED:
+        more = len(problems) - MOST_NAMED
+        log.warning("%d more are left out; codec data validate names them all", more)

@@ -5,7 +5,6 @@ before it: training can stop and go on anywhere, on any number of machines, with
 """
 
 import contextlib
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -16,8 +15,10 @@ from audiocodec.audio import AudioInfo, audio_info, read_audio
 from audiocodec.audio_blocks import AudioReader
 from audiocodec.data.data_dir import Utterance
 from audiocodec.data.faults import clipped_share, is_silent
+from audiocodec.data.utterances import columns_of
 from audiocodec.errors import AudioError, ConfigError, DataError
 from audiocodec.lengths import resampled_length
+from audiocodec.soundfiles.sources import Source, source_name
 
 _STREAM = 0  # training draws other numbers of the same seed from other streams
 _TRIES = 10  # crops drawn for one place before a silent one is accepted
@@ -87,26 +88,25 @@ class Crops:
     ) -> None:
         if not utterances:
             raise DataError("no utterances to train on; check the data directories")
-        self.utterances, self.config = list(utterances), config
+        self.utterances, self.config = utterances, config
         self.sample_rate, self.seed = sample_rate, seed
         self.crop_samples = round(config.seconds * sample_rate)
         self._cumulative = np.cumsum(self._weights())
         self._examined: set[tuple[str, str]] = set()  # ids and faults that were looked into
 
-    def _weights(self) -> list[float]:
-        seconds = [u.num_samples / (u.sample_rate or self.sample_rate) for u in self.utterances]
-        totals: dict[str, float] = defaultdict(float)
-        for utterance, duration in zip(self.utterances, seconds, strict=True):
-            totals[utterance.speaker] += duration
-        if not any(seconds):
+    def _weights(self) -> np.ndarray:
+        columns = columns_of(self.utterances)
+        rates = np.where(columns.sample_rate > 0, columns.sample_rate, self.sample_rate)
+        seconds = columns.num_samples / rates
+        if not seconds.any():
             raise DataError("the utterances to train on have no samples; check utt2num_samples")
         if self.config.draw == "file":
-            return [float(duration > 0) for duration in seconds]
+            return (seconds > 0).astype(float)
+        totals = np.bincount(columns.speaker, weights=seconds)
         power = self.config.speaker_exponent - 1
-        return [
-            duration * totals[u.speaker] ** power if duration else 0.0
-            for u, duration in zip(self.utterances, seconds, strict=True)
-        ]
+        # NumPy's powers differ in their last bits from machine to machine.
+        factors = np.array([total**power if total else 0.0 for total in totals.tolist()])
+        return seconds * factors[columns.speaker]
 
     def __call__(self, step: int, index: int) -> Crop:
         """Crop `index` of the global batch of `step`.
@@ -148,8 +148,9 @@ class Crops:
         self, utterance: Utterance, random: np.random.Generator, warnings: list[CropWarning]
     ) -> Crop:
         place, gain_place = random.random(2)
-        rate = utterance.sample_rate or audio_info(utterance.path).sample_rate
-        waveform = self._read(utterance, rate, place)
+        source = utterance.source
+        rate = utterance.sample_rate or audio_info(source).sample_rate
+        waveform = self._read(utterance, source, rate, place)
         warnings.extend(self._examine(utterance, waveform))
         decibels = self.config.min_gain_db + gain_place * (
             self.config.max_gain_db - self.config.min_gain_db
@@ -167,7 +168,7 @@ class Crops:
         padded[: len(waveform)] = waveform
         return padded
 
-    def _read(self, utterance: Utterance, rate: int, place: float) -> np.ndarray:
+    def _read(self, utterance: Utterance, source: Source, rate: int, place: float) -> np.ndarray:
         """The crop at `place` (0..1) of the utterance: (time,), shorter at the end of a file."""
         needed = resampled_length(self.crop_samples, self.sample_rate, rate)
         start = int(place * max(utterance.num_samples - needed + 1, 1))
@@ -177,12 +178,12 @@ class Crops:
         if utterance.recording is not None:  # what comes after a segment is another one's
             count = min(count, before + utterance.num_samples - start)
         waveform, info, _ = read_audio(
-            utterance.path,
+            source,
             self.sample_rate,
             start=utterance.start + start - before,
             num_samples=count,
         )
-        _refuse_others(utterance, rate, info)
+        _refuse_others(utterance, source_name(source), rate, info)
         first = before * self.sample_rate // rate
         return waveform[0, first : first + self.crop_samples]
 
@@ -207,15 +208,15 @@ class Crops:
         return not known
 
 
-def _refuse_others(utterance: Utterance, rate: int, info: AudioInfo) -> None:
+def _refuse_others(utterance: Utterance, name: str, rate: int, info: AudioInfo) -> None:
     """Raises AudioError if the file is not the one that its data directory describes."""
     cure = "write a true copy of the data directory with codec data validate --fix"
     if info.sample_rate != rate:
-        raise AudioError(f"{utterance.path}: is at {info.sample_rate} Hz, not at {rate}; {cure}")
+        raise AudioError(f"{name}: is at {info.sample_rate} Hz, not at {rate}; {cure}")
     end = utterance.start + utterance.num_samples
     if end > info.num_samples:
         raise AudioError(
-            f"{utterance.path}: has {info.num_samples} samples, not the {end} that its data "
+            f"{name}: has {info.num_samples} samples, not the {end} that its data "
             f"directory counts; {cure}"
         )
 
@@ -225,8 +226,8 @@ def _is_silent_file(utterance: Utterance) -> bool:
     try:
         if utterance.recording is not None:
             start, count = utterance.start, utterance.num_samples
-            return is_silent(read_audio(utterance.path, start=start, num_samples=count).waveform)
-        with contextlib.closing(AudioReader(utterance.path).blocks()) as blocks:
+            return is_silent(read_audio(utterance.source, start=start, num_samples=count).waveform)
+        with contextlib.closing(AudioReader(utterance.source).blocks()) as blocks:
             return all(is_silent(block) for block in blocks)
     except AudioError:  # its crops will tell; which are drawn must not depend on this look
         return False

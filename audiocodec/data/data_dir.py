@@ -10,8 +10,10 @@ from audiocodec.audio import AudioInfo, audio_info
 from audiocodec.data.lines import bare
 from audiocodec.data.lists import Entry, read_entries, read_table
 from audiocodec.data.segments import read_segments
+from audiocodec.data.stored import StoredSound
 from audiocodec.errors import AudioError, DataError
 from audiocodec.files import atomic_path
+from audiocodec.soundfiles.sources import Source
 
 FIX = "codec data validate DIR --fix OUT makes it"
 
@@ -21,6 +23,7 @@ class Utterance:
     """One recording, or the part of one from sample `start` on that `segments` cut out.
 
     `num_samples` and `sample_rate` are the file's own; `recording` is the id of a part's file.
+    `sound` is where the audio is if `path` is a shard, which holds that of many.
     """
 
     id: str
@@ -30,6 +33,12 @@ class Utterance:
     sample_rate: int | None = None
     start: int = 0
     recording: str | None = None
+    sound: StoredSound | None = None
+
+    @property
+    def source(self) -> Source:
+        """What to read the audio from."""
+        return self.path if self.sound is None else self.sound.source()
 
     @property
     def read_samples(self) -> int | None:

@@ -15,7 +15,8 @@ class Entry(NamedTuple):
     """What an id stands for: a file, a part of one, or what a shell command prints.
 
     `sound` is what is read instead of `path` if that is no local file. The rest is what the source
-    says of it: who speaks, what, for how many seconds, and what is wrong with it.
+    says of it: who speaks, what, for how many seconds or samples at which rate, and what is wrong
+    with it.
     """
 
     path: Path
@@ -25,6 +26,8 @@ class Entry(NamedTuple):
     speaker: str | None = None
     text: str | None = None
     seconds: float | None = None
+    num_samples: int | None = None
+    sample_rate: int | None = None
     problem: str | None = None
 
     def part(self, span: Span) -> "Entry":

@@ -17,6 +17,7 @@ from audiocodec.data.faults import clipped_share, is_silent
 from audiocodec.data.tables import UNKNOWN, Finding, Severity
 from audiocodec.errors import AudioError, DataError
 from audiocodec.extras import extra
+from audiocodec.soundfiles.sources import source_name
 
 with extra("train"):
     from joblib import Parallel, delayed
@@ -59,9 +60,10 @@ def check_file(utterance: Utterance, folder: Path, sample_rate: int | None) -> C
     def find(severity: Severity, problem: str, cure: str) -> None:
         findings.append(Finding(severity, str(folder), utterance.id, problem, cure))
 
+    source = utterance.source
     try:
         waveform, info, _ = read_audio(
-            utterance.path,
+            source,
             start=utterance.start,
             num_samples=utterance.read_samples,
             channel="each",
@@ -71,7 +73,8 @@ def check_file(utterance: Utterance, folder: Path, sample_rate: int | None) -> C
         return Checked(utterance, b"", 0, 0, False, tuple(findings))
     decoded = waveform.shape[-1]
     if utterance.num_samples not in (UNKNOWN, decoded):
-        found = f"has {decoded} samples, utt2num_samples says {utterance.num_samples}"
+        where = "utt2num_samples" if utterance.sound is None else "its shard"
+        found = f"has {decoded} samples, {where} says {utterance.num_samples}"
         find("error", found, "the table is old or of another file; use --fix")
     stated = utterance.sample_rate or sample_rate
     if stated is not None and info.sample_rate != stated:
@@ -83,7 +86,7 @@ def check_file(utterance: Utterance, folder: Path, sample_rate: int | None) -> C
     if clipped := clipped_share(waveform):
         found = f"is clipped: {clipped:.1%} of samples at full scale"
         find("warning", found, "prefer other takes")
-    mix = ChannelChoice("mix", info.num_channels, str(utterance.path))
+    mix = ChannelChoice("mix", info.num_channels, source_name(source))
     mix(waveform.T)
     if mix.fault:
         find("warning", mix.fault, "extract the channel that is wanted")

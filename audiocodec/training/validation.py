@@ -41,7 +41,7 @@ class Validator:
     """Scores a codec on the first utterances of the validation set."""
 
     def __init__(self, utterances: Sequence[Utterance], config: TrainConfig) -> None:
-        self.utterances = list(utterances)[: config.validation_utterances]
+        self.utterances = utterances[: config.validation_utterances]
         self.sample_rate = config.codec.sample_rate
         self.mel = MultiResolutionMel(config.losses.mel_settings, self.sample_rate)
         self.metrics, absent = select(config.validation_metrics, with_installed({}))
@@ -61,7 +61,7 @@ class Validator:
     def _score(self, codec: Codec, index: int) -> Score:
         rate, utterance = self.sample_rate, self.utterances[index]
         audio = read_audio(
-            utterance.path, rate, start=utterance.start, num_samples=utterance.read_samples
+            utterance.source, rate, start=utterance.start, num_samples=utterance.read_samples
         )
         reference = audio.waveform[0, : MAX_SECONDS * rate]
         codes = codec.encode(reference)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from audiocodec.data.shard_audio import shard_data_dir
 from tests.training.helpers import TINY, assert_same, log_lines, saved_weights
 
 pytestmark = pytest.mark.slow
@@ -27,10 +28,10 @@ TIMES = ("time", "audio_seconds_per_second")
 def command(tmp_path, data_dir):
     """The command line of a tiny training in `tmp_path`, without its launcher."""
 
-    def make(name: str, **options: object) -> list[str]:
+    def make(name: str, data: Path = data_dir, jobs: int = 0, **options: object) -> list[str]:
         config = tmp_path / f"{name}.yaml"
         config.write_text(yaml.safe_dump(TINY | options))
-        folders = ["--train-data", str(data_dir), "--valid-data", str(data_dir)]
+        folders = ["--train-data", str(data), "--valid-data", str(data), "--jobs", str(jobs)]
         output = ["--output", str(tmp_path / name), "--device", "cpu", "--threads", "1"]
         return ["-m", "audiocodec", "train", "--config", str(config), *folders, *output]
 
@@ -52,7 +53,7 @@ def under_accelerate(arguments: list[str]) -> list[str]:
 
 
 def wait_for_step(experiment: Path, step: int) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         if (experiment / "log.jsonl").exists() and len(log_lines(experiment)) >= step:
             return
@@ -80,6 +81,21 @@ def test_two_processes_killed_and_restarted_are_uninterrupted(command, tmp_path)
     running.wait(60)
     assert start(under_accelerate(command("parts"))).wait(300) == 0
     assert_same(saved_weights(tmp_path / "parts"), saved_weights(tmp_path / "whole"))
+
+
+def test_two_processes_killed_and_restarted_on_shards_are_uninterrupted_on_the_data_directory(
+    command, tmp_path, data_dir
+):
+    shard_data_dir(data_dir, tmp_path / "shards", "tar", 5)
+    assert start(under_accelerate(command("whole"))).wait(600) == 0
+    for jobs in (0, 2):
+        words = under_accelerate(command(f"parts{jobs}", tmp_path / "shards", jobs))
+        running = start(words)
+        wait_for_step(tmp_path / f"parts{jobs}", random.SystemRandom().randrange(1, 11))
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait(60)
+        assert start(words).wait(600) == 0
+        assert_same(saved_weights(tmp_path / f"parts{jobs}"), saved_weights(tmp_path / "whole"))
 
 
 def test_a_signal_stops_all_processes_with_code_75(command, tmp_path):

@@ -111,10 +111,9 @@ def parquet_entries(table: str) -> Iterator[tuple[str, Entry]]:
         first = 0
         for group in range(file.num_row_groups):
             rows = layout.rows(file.read_row_group(group, columns=layout.columns), first)
-            for index, (name, speaker, text, seconds) in enumerate(rows):
+            for index, (name, said) in enumerate(rows):
                 sound = ParquetRow(table, layout.audio, group, index, name)
-                entry = Entry(Path(table), None, None, sound, speaker, text, seconds)
-                yield name, entry
+                yield name, Entry(Path(table), sound=sound, **said)
             first += file.metadata.row_group(group).num_rows
 
 
@@ -139,10 +138,9 @@ def dataset_entries(folder: str) -> Iterator[tuple[str, Entry]]:
     for path in files:
         table = _arrow_table(path)
         layout = _Layout(path, table.schema)
-        for index, row in enumerate(layout.rows(table.select(layout.columns), first)):
-            name, speaker, text, seconds = row
+        for index, (name, said) in enumerate(layout.rows(table.select(layout.columns), first)):
             sound = ArrowRow(path, layout.audio, 0, index, name)
-            yield name, Entry(Path(path), None, None, sound, speaker, text, seconds)
+            yield name, Entry(Path(path), sound=sound, **said)
         first += table.num_rows
 
 
@@ -192,30 +190,35 @@ class _Layout:
         self.id = _first(_IDS, schema)
         self.speaker, self.text = _first(_SPEAKERS, schema), _first(_TEXTS, schema)
         self.seconds = _first(("duration", "seconds"), schema)
+        self.num_samples, self.sample_rate = (
+            _first((name,), schema) for name in ("num_samples", "sample_rate")
+        )
         self.path = None if self.id else _path_of(self.audio, schema)
-        columns = (self.id, self.speaker, self.text, self.seconds, self.path)
+        columns = [self.id, self.speaker, self.text, self.seconds, self.path]
+        columns += [self.num_samples, self.sample_rate]
         self.columns = [name for name in columns if name]
 
-    def rows(
-        self, table: Any, first: int
-    ) -> Iterator[tuple[str, str | None, str | None, float | None]]:
-        """Id, speaker, text and seconds of each row; the first one has the number `first`."""
+    def rows(self, table: Any, first: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Id of each row and what it says, as fields of `Entry`; the first one has the number
+        `first`.
+        """
         count = table.num_rows
         names = _texts(table, self.id or self.path, count)
-        others = zip(
-            _texts(table, self.speaker, count),
-            _texts(table, self.text, count),
-            _values(table, self.seconds, count),
-            strict=True,
-        )
+        columns = {
+            "speaker": _texts(table, self.speaker, count),
+            "text": _texts(table, self.text, count),
+            "seconds": _numbers(table, self.seconds, count, float),
+            "num_samples": _numbers(table, self.num_samples, count, int),
+            "sample_rate": _numbers(table, self.sample_rate, count, int),
+        }
         taken: set[str] = set()
-        for index, (name, (speaker, text, seconds)) in enumerate(zip(names, others, strict=True)):
+        for index, name in enumerate(names):
             if self.path and name:
                 name = stores.stem(name)
             if not name or (self.path and name in taken):
                 name = f"{stores.stem(self.table)}-{first + index:09d}"
             taken.add(name)
-            yield name, speaker, text, seconds if isinstance(seconds, float) else None
+            yield name, {field: values[index] for field, values in columns.items()}
 
 
 def _audio_column(table: str, schema: Any) -> str:
@@ -256,6 +259,11 @@ def _path_of(audio: str, schema: Any) -> str | None:
 def _texts(table: Any, column: str | None, count: int) -> list[str | None]:
     values = _values(table, column, count)
     return [None if value is None else str(value) for value in values]
+
+
+def _numbers(table: Any, column: str | None, count: int, kind: Any) -> list[Any]:
+    values = _values(table, column, count)
+    return [value if isinstance(value, kind) and value > 0 else None for value in values]
 
 
 def _values(table: Any, column: str | None, count: int) -> list[Any]:

@@ -67,7 +67,8 @@ def tar_entries(tar: str) -> Iterator[tuple[str, Entry]]:
                 found.setdefault(key.removeprefix("./"), []).append(member)
         except tarfile.TarError as error:
             problem = one_line(error)
-        pairs = [_entry(tar, key, members, file) for key, members in found.items()]
+        divided = (group for pair in found.items() for group in _divided(*pair))
+        pairs = [_entry(tar, key, members, file) for key, members in divided]
     entries = [pair for pair in pairs if pair is not None]
     if not any(entry.sound for _, entry in entries):
         reason = f"damaged, or no tar file: {problem}" if problem else "no audio in it"
@@ -115,7 +116,7 @@ def _entry(
     tar: str, key: str, members: list[tarfile.TarInfo], file: IO[bytes]
 ) -> tuple[str, Entry] | None:
     by_suffix = {PurePosixPath(member.name).suffix.lower(): member for member in members}
-    sounds = [member for suffix, member in by_suffix.items() if suffix in AUDIO_SUFFIXES]
+    sounds = [member for member in members if _is_sound(member)]
     if not sounds and ".json" not in by_suffix:
         return None
     values = _json(by_suffix.get(".json"), file)
@@ -123,13 +124,43 @@ def _entry(
     if ".txt" in by_suffix:
         text = _content(by_suffix[".txt"], file).decode("utf-8", "replace").strip()
     name = values.get("id")
-    entry = Entry(Path(tar), speaker=_word(values.get("speaker")), text=_word(text))
-    if len(sounds) == 1:
+    entry = Entry(
+        Path(tar),
+        speaker=_word(values.get("speaker")),
+        text=_word(text),
+        num_samples=_count(values.get("num_samples")),
+        sample_rate=_count(values.get("sample_rate", values.get("sampling_rate"))),
+    )
+    if len(sounds) == 1 and not sounds[0].size:
+        entry = entry._replace(problem=f"{tar}/{sounds[0].name}: has no bytes")
+    elif len(sounds) == 1:
         sound = TarMember(tar, sounds[0].name, sounds[0].offset_data, sounds[0].size)
         entry = entry._replace(sound=sound)
     else:
         entry = entry._replace(problem=f"{tar}: {key} has {len(sounds) or 'no'} audio files")
     return name if isinstance(name, str) and name else key, entry
+
+
+def _divided(
+    key: str, members: list[tarfile.TarInfo]
+) -> Iterator[tuple[str, list[tarfile.TarInfo]]]:
+    """The members of a key, or of several if the names of other programs have dots in them."""
+    if sum(map(_is_sound, members)) < 2:
+        yield key, members
+        return
+    by_stem: dict[str, list[tarfile.TarInfo]] = {}
+    for member in members:
+        stem = str(PurePosixPath(member.name).with_suffix(""))
+        by_stem.setdefault(stem.removeprefix("./"), []).append(member)
+    yield from by_stem.items()
+
+
+def _is_sound(member: tarfile.TarInfo) -> bool:
+    return PurePosixPath(member.name).suffix.lower() in AUDIO_SUFFIXES
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and value > 0 else None
 
 
 def _word(value: Any) -> str | None:

@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "codec encode speech.wav speech.npy",
         "codec encode corpus/ codes/ --format codec --entropy --jobs 4",
         "codec encode corpus/ shards/ --format parquet --device cuda",
-        "codec encode corpus/ codes/ --part $SLURM_ARRAY_TASK_ID --of 100",
+        "codec encode corpus/ codes/ --part 3 --of 100",
         "codec encode s3://speech/raw/ s3://speech/codes/ --engine ray --address auto --actors 64",
     )
 

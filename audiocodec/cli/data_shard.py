@@ -39,7 +39,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "codec data shard data/train shards/train",
         "codec data shard data/train shards/train --format parquet --skip-existing",
-        "codec train --train-data shards/train --valid-data data/valid --output exp",
     )
 
 

@@ -7,6 +7,7 @@ takes some 50 bytes of memory beside its id.
 import hashlib
 import logging
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 from filelock import FileLock
+from tqdm import tqdm
 
 from audiocodec.audio import audio_info
 from audiocodec.data.data_dir import Utterance
@@ -44,7 +46,7 @@ class _Scan:
     speakers: list[str] = field(default_factory=list)
     num_samples: list[int] = field(default_factory=list)
     sample_rates: list[int] = field(default_factory=list)
-    places: list[tuple[int, int]] = field(default_factory=list)  # see `AudioIndex.sound`
+    places: list[tuple[int, int]] = field(default_factory=list)  # see `AudioIndex._sound`
     problems: list[tuple[str, str]] = field(default_factory=list)  # ids, and what is wrong
 
 
@@ -158,7 +160,10 @@ def _checked(index: AudioIndex, shards: Sequence[Path]) -> AudioIndex:
 
 
 def _scan_all(shards: Sequence[Path], names: Sequence[str], jobs: int) -> dict[str, np.ndarray]:
-    scans = list(Parallel(min(jobs, len(shards)))(delayed(scan_shard)(path) for path in shards))
+    workers = Parallel(min(jobs, len(shards)), return_as="generator")
+    found = workers(delayed(scan_shard)(path) for path in shards)
+    quiet = not sys.stderr.isatty()
+    scans = list(tqdm(found, total=len(shards), unit="shard", leave=False, disable=quiet))
     encoded = [name.encode("utf-8", "surrogateescape") for scan in scans for name in scan.ids]
     speakers: dict[str, int] = {}
     numbers = [speakers.setdefault(s, len(speakers)) for scan in scans for s in scan.speakers]

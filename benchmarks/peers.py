@@ -20,7 +20,7 @@ def main() -> None:
     if not done.stdout:  # it has said why
         sys.exit(done.returncode)
     report = json.loads(done.stdout)
-    report["codecs"] = as_rows(report["codecs"], first=next(iter(report["codecs"])))
+    report["codecs"] = as_rows(report["codecs"], report.pop("ours"))
     print(json.dumps(report, indent=2))
 
 

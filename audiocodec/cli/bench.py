@@ -1,6 +1,7 @@
 """`codec bench`: how fast a model is on this machine, alone or beside other codecs."""
 
 import argparse
+import importlib.util
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from audiocodec.errors import CodecError, ConfigError, PartialFailure
 
 if TYPE_CHECKING:
     from audiocodec.models.codec import Codec
+    from audiocodec.peers.loading import OurOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -107,14 +109,13 @@ def _speed(codec: "Codec", waveform: np.ndarray, threads: int, repeats: int) -> 
 def _run_against(args: argparse.Namespace) -> None:
     from audiocodec.audio import audio_info
     from audiocodec.models.folders import DEFAULT_MODEL
-    from audiocodec.peers.loading import PeerOptions, check_names
-    from audiocodec.peers.ours import OurOptions
-    from audiocodec.peers.speed import Comparison, Loader, as_rows
+    from audiocodec.peers.loading import Loader, PeerOptions, check_names
+    from audiocodec.peers.speed import Comparison, as_rows
 
     names, weights = args.against.split(","), dict(args.weights)
     check_names([*names, *weights])
-    ours = args.model or DEFAULT_MODEL
-    loaders: dict[str, Loader] = {ours: OurOptions(args.model, args.device)}
+    loaders: dict[str, Loader] = {**_ours(args.model or DEFAULT_MODEL, args.device)}
+    ours = list(loaders)
     loaders |= {name: PeerOptions(name, weights.get(name), device=args.device) for name in names}
     audio = Path(args.audio or shipped_speech()[0])
     info = audio_info(audio)
@@ -123,10 +124,11 @@ def _run_against(args: argparse.Namespace) -> None:
     comparison.describe(threads[0])
     for number in threads:
         comparison.time(number, args.repeats)
-    if ours in comparison.failures:
-        raise CodecError(comparison.failures[ours])
+    for name in ours:
+        if name in comparison.failures:
+            raise CodecError(comparison.failures[name])
     reports = comparison.reports()
-    about = {
+    about: dict[str, Any] = {
         "audio": str(audio),
         "audio_seconds": info.num_samples / info.sample_rate,
         "device": args.device,
@@ -136,9 +138,9 @@ def _run_against(args: argparse.Namespace) -> None:
         weights_of = {name: str(weights.get(name, "random")) for name in names}
         for name in weights_of.keys() & reports.keys():
             reports[name]["weights"] = weights_of[name]
-        about["matrix_gmacs_per_second"] = comparison.matrix_rates
-        more = {"codecs": reports, "failures": comparison.failures, "environment": environment()}
-        print_report(about | more, as_json=True)
+        about |= {"matrix_gmacs_per_second": comparison.matrix_rates, "ours": ours}
+        about |= {"codecs": reports, "failures": comparison.failures}
+        print_report(about | {"environment": environment()}, as_json=True)
     else:
         print_report(about, as_json=False)
         print_table(as_rows(reports, ours))
@@ -146,6 +148,17 @@ def _run_against(args: argparse.Namespace) -> None:
         print(f"codec: {name}: {reason}", file=sys.stderr)
     if comparison.failures:
         raise PartialFailure(f"{len(comparison.failures)} of {len(names)} codecs not measured")
+
+
+def _ours(model: str, device: str) -> "dict[str, OurOptions]":
+    """The model by PyTorch and, where it has graphs, by onnxruntime."""
+    from audiocodec.models.folders import RUNTIMES, has_graphs, model_folder
+    from audiocodec.peers.loading import OurOptions
+
+    graphs = has_graphs(model_folder(model)) and device == "cpu"
+    if not (graphs and importlib.util.find_spec("onnxruntime")):
+        return {model: OurOptions(model, device)}
+    return {f"{model} ({runtime})": OurOptions(model, runtime=runtime) for runtime in RUNTIMES}
 
 
 def _name_and_folder(text: str) -> tuple[str, Path]:

@@ -3,13 +3,16 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from audiocodec.errors import ConfigError
+from audiocodec.models.cost import Cost, count_macs, num_parameters
+
+_COUNTED_SECONDS = 2  # and twice as much: what is done once a call drops out of the difference
 
 
 class Codebook(NamedTuple):
@@ -40,7 +43,7 @@ class Peer(ABC):
 
     def __init__(
         self,
-        model: nn.Module,
+        model: Any,
         package: str,
         sample_rate: int,
         codebooks: Sequence[Codebook],
@@ -48,7 +51,9 @@ class Peer(ABC):
         count: int | None = None,
         num_channels: int = 1,
     ) -> None:
-        self.model: Any = model.eval().requires_grad_(False)
+        if isinstance(model, nn.Module):
+            model.eval().requires_grad_(False)
+        self.model = model
         self.package, self.sample_rate, self.num_channels = package, sample_rate, num_channels
         self._codebooks, self._counts = codebooks, counts
         self.num_quantizers = counts[-1] if count is None else count
@@ -65,23 +70,28 @@ class Peer(ABC):
     def stages(self, coded: Any) -> list[Tensor]:
         """Of each codebook in use its codes (frames,) int64."""
 
+    def costs(self, waveform: Tensor) -> tuple[int, Cost]:
+        """Weights, and multiply-accumulates per second of audio, counted on `waveform`."""
+        rate = self.sample_rate
+        short, long = (
+            count_macs(self.encode, self.decode, _repeated(waveform, seconds * rate))
+            for seconds in (_COUNTED_SECONDS, 2 * _COUNTED_SECONDS)
+        )
+        encode, decode = long.encode - short.encode, long.decode - short.decode
+        per_second = Cost(encode / _COUNTED_SECONDS, decode / _COUNTED_SECONDS)
+        return num_parameters(self.model), per_second
+
     def first_codes(self, waveform: Tensor) -> tuple[int, Any] | None:
         """Samples of `waveform` after which a stream has codes, and those; None: no streams."""
         return None
 
-    def first_sound(self, waveform: Tensor) -> tuple[int, Tensor] | None:
+    def first_sound(self, waveform: Tensor) -> tuple[int, Any] | None:
         """Samples of `waveform` after which a stream is heard, and what; None: no streams."""
         return None
 
-    @contextmanager
-    def threads(self, count: int | None) -> Iterator[None]:
+    def threads(self, count: int | None) -> AbstractContextManager[None]:
         """Let it use so many CPU threads inside the block; None leaves it as it is."""
-        former = torch.get_num_threads()
-        torch.set_num_threads(former if count is None else count)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(former)
+        return _torch_threads(count)
 
     @property
     def codebooks(self) -> Sequence[Codebook]:
@@ -116,3 +126,18 @@ class Peer(ABC):
 
     def _kilobits(self, count: int) -> float:
         return sum(book.bitrate for book in self._codebooks[:count]) / 1000
+
+
+@contextmanager
+def _torch_threads(count: int | None) -> Iterator[None]:
+    former = torch.get_num_threads()
+    torch.set_num_threads(former if count is None else count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(former)
+
+
+def _repeated(waveform: Tensor, num_samples: int) -> Tensor:
+    times = -(-num_samples // waveform.shape[-1])
+    return waveform.repeat(1, times)[:, :num_samples]

@@ -1,68 +1,66 @@
-"""Our own codec behind the interface of the others."""
+"""Our own codec, in either runtime, behind the interface of the others."""
 
-from dataclasses import dataclass
-from typing import Any
+from contextlib import AbstractContextManager
 
+import numpy as np
+import torch
 from torch import Tensor
 
-from audiocodec._version import __version__
-from audiocodec.extras import DISTRIBUTION
-from audiocodec.models.bundle import load_codec
-from audiocodec.models.codec import Codec
-from audiocodec.models.folders import DEFAULT_MODEL
+from audiocodec.models.base import AnyCodec
+from audiocodec.models.cost import Cost
+from audiocodec.models.inputs import plain
 from audiocodec.models.streaming import StreamDecoder, StreamEncoder
 from audiocodec.peers.base import Codebook, Peer
+from audiocodec.peers.weights import package_version
 
-
-@dataclass(frozen=True)
-class OurOptions:
-    """Which model, where."""
-
-    model: str | None = None
-    device: str = "cpu"
-
-    def load(self) -> Peer:
-        """The model behind the interface of the others."""
-        return Ours(load_codec(self.model or DEFAULT_MODEL, self.device, "torch"))
+_DISTRIBUTIONS = {"torch": "torch", "onnx": "onnxruntime"}
 
 
 class Ours(Peer):
-    """A `Codec`; one that is causal streams."""
+    """A model of ours; one that is causal streams."""
 
-    def __init__(self, codec: Codec) -> None:
-        self.name = codec.name
+    def __init__(self, codec: AnyCodec, runtime: str) -> None:
+        self.name, self.codec = codec.name, codec
         codebooks = [Codebook(size, codec.frame_rate) for size in codec.codebook_sizes]
+        package = package_version(_DISTRIBUTIONS[runtime])
         counts = range(1, len(codebooks) + 1)
-        package = f"{DISTRIBUTION} {__version__}"
         super().__init__(codec, package, codec.sample_rate, codebooks, counts)
 
-    def encode(self, waveform: Tensor) -> Any:
-        return self.model.encode(waveform[0], num_quantizers=self.num_quantizers)
+    def encode(self, waveform: Tensor) -> np.ndarray:
+        samples = waveform[0].cpu().numpy()
+        return self.codec.encode_array(samples, num_quantizers=self.num_quantizers)
 
-    def decode(self, coded: Any) -> Tensor:
-        decoded: Tensor = self.model.decode(coded)
-        return decoded.reshape(1, -1)
+    def decode(self, coded: np.ndarray) -> Tensor:
+        return torch.from_numpy(self.codec.decode_array(coded)).reshape(1, -1)
 
-    def stages(self, coded: Any) -> list[Tensor]:
-        return list(coded)
+    def stages(self, coded: np.ndarray) -> list[Tensor]:
+        return list(torch.from_numpy(coded))
 
-    def first_codes(self, waveform: Tensor) -> tuple[int, Tensor] | None:
+    def threads(self, count: int | None) -> AbstractContextManager[None]:
+        return self.codec.threads(count)
+
+    def costs(self, waveform: Tensor) -> tuple[int, Cost]:
+        found = self.codec.costs()
+        macs = found["macs_per_second_of_audio"]
+        return found["parameters"]["total"], Cost(macs["encode"], macs["decode"])
+
+    def first_codes(self, waveform: Tensor) -> tuple[int, np.ndarray] | None:
         return self._first(waveform, decode=False)
 
-    def first_sound(self, waveform: Tensor) -> tuple[int, Tensor] | None:
+    def first_sound(self, waveform: Tensor) -> tuple[int, np.ndarray] | None:
         return self._first(waveform, decode=True)
 
-    def _first(self, waveform: Tensor, decode: bool) -> tuple[int, Tensor] | None:
+    def _first(self, waveform: Tensor, decode: bool) -> tuple[int, np.ndarray] | None:
         """Push a frame after the other until there is something."""
-        codec = self.model
+        codec = self.codec
         if not (codec.encoder_causal and codec.decoder_causal):
             return None
         encoder, decoder = StreamEncoder(codec, self.num_quantizers), StreamDecoder(codec)
         pushed = 0
-        for piece in waveform[0].split(codec.hop_length):
+        for piece in waveform[0].cpu().split(codec.hop_length):
             pushed += len(piece)
-            found = encoder.push(piece)
-            found = decoder.push(found) if decode else found
-            if found.numel():
-                return pushed, found
+            found = encoder.push(piece.numpy())
+            array = np.asarray(plain(decoder.push(found) if decode else found))
+            if array.size:
+                return pushed, array
         return None

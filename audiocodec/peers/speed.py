@@ -8,26 +8,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from audiocodec.audio import read_waveform
-from audiocodec.environment import peak_memory
 from audiocodec.errors import CodecError, one_line
-from audiocodec.models.cost import Cost, count_macs, num_parameters
+from audiocodec.models.cost import Cost
 from audiocodec.peers.base import Peer
-
-_COUNTED_SECONDS = 2  # and twice as much: what is done once a call drops out of the difference
+from audiocodec.peers.loading import Loader, peak_of
 
 _PRODUCTS = 4
-
-
-class Loader(Protocol):
-    """Loads a codec, in this process or, pickled, in another."""
-
-    def load(self) -> Peer: ...
 
 
 @dataclass
@@ -105,35 +97,24 @@ class Comparison:
     def _memory(self, loader: Loader, threads: int) -> dict[str, float | None]:
         """Of a process that does nothing but load the codec and code the file once."""
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            peak = pool.submit(_peak, loader, self.audio, threads).result()
+            peak = pool.submit(peak_of, loader, self.audio, threads).result()
         return {"peak_megabytes": None if peak is None else peak / 1e6}
 
 
 def _describe(own: _Running, threads: int) -> None:
-    peer, rate = own.peer, own.peer.sample_rate
-    short, long = (
-        count_macs(peer.encode, peer.decode, _repeated(own.waveform, seconds * rate))
-        for seconds in (_COUNTED_SECONDS, 2 * _COUNTED_SECONDS)
-    )
+    peer = own.peer
+    parameters, macs = peer.costs(own.waveform)
     own.report.update(
         package=peer.package,
-        sample_rate=rate,
+        sample_rate=peer.sample_rate,
         bitrate=peer.bitrate,
-        parameters=num_parameters(peer.model),
-        gmacs_per_second_of_audio={
-            "encode": (long.encode - short.encode) / _COUNTED_SECONDS / 1e9,
-            "decode": (long.decode - short.decode) / _COUNTED_SECONDS / 1e9,
-        },
+        parameters=parameters,
+        gmacs_per_second_of_audio={"encode": macs.encode / 1e9, "decode": macs.decode / 1e9},
         first_output_ms={
             "codes": _delay(own, peer.first_codes, threads),
             "sound": _delay(own, peer.first_sound, threads),
         },
     )
-
-
-def _repeated(waveform: Tensor, num_samples: int) -> Tensor:
-    times = -(-num_samples // waveform.shape[-1])
-    return waveform.repeat(1, times)[:, :num_samples]
 
 
 def _delay(
@@ -192,21 +173,17 @@ def _shares(own: _Running, threads: int, matrix_rate: float) -> dict[str, dict[s
     return {key: {half: macs * speed[half] / matrix_rate for half, macs in counted.items()}}
 
 
-def _peak(loader: Loader, audio: Path, threads: int) -> int | None:
-    peer = loader.load()
-    mono = torch.from_numpy(read_waveform(audio, peer.sample_rate))
-    with torch.inference_mode(), peer.threads(threads):
-        peer.decode(peer.encode(mono.expand(peer.num_channels, -1)))
-    return peak_memory()
-
-
-def as_rows(reports: Mapping[str, Mapping[str, Any]], first: str) -> Sequence[dict[str, Any]]:
-    """The reports as rows of one table; `first` is the codec that the others are compared with."""
-    return [_row(name, report, first, reports[first]) for name, report in reports.items()]
+def as_rows(
+    reports: Mapping[str, Mapping[str, Any]], ours: Sequence[str]
+) -> Sequence[dict[str, Any]]:
+    """The reports as rows of one table; `ours` are those that all are compared with."""
+    return [
+        _row(name, report, {own: reports[own] for own in ours}) for name, report in reports.items()
+    ]
 
 
 def _row(
-    name: str, report: Mapping[str, Any], first: str, ours: Mapping[str, Any]
+    name: str, report: Mapping[str, Any], ours: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     kilobits = report["bitrate"] and report["bitrate"] / 1000
     row = {"codec": name, "package": report["package"], "kbit/s": kilobits}
@@ -222,6 +199,7 @@ def _row(
         row[f"of matrix rate ({label})"] = " / ".join(
             f"{share:.0%}" for share in report["share_of_matrix_rate"][threads].values()
         )
-        fastest = ours["times_real_time"][threads]["encode_and_decode"]
-        row[f"{first} is faster by ({label})"] = fastest / both
+        for own, of_own in ours.items():
+            fastest = of_own["times_real_time"][threads]["encode_and_decode"]
+            row[f"{own} is faster by ({label})"] = fastest / both
     return row

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from audiocodec.cli.main import main
 from audiocodec.evaluation.results import read_utterances
@@ -143,6 +144,27 @@ def test_a_codec_whose_package_is_absent_is_reported_and_the_others_are_measured
     assert "needs encodec: pip install" in report["failures"]["encodec"]
     assert "not 'mimi'" in report["failures"]["mimi"] or "mimi" in report["failures"]
     assert captured.err.count("\n") == 3 and "2 of 3 codecs" in captured.err
+
+
+def test_both_runtimes_of_a_model_with_graphs_are_measured_on_the_same_codes(speech):
+    pytest.importorskip("onnxruntime")
+    from audiocodec.cli.bench import _ours
+    from audiocodec.peers.ours import Ours
+
+    options = _ours("speech_24k", "cpu")
+    assert sorted(options) == ["speech_24k (onnx)", "speech_24k (torch)"]
+    waveform = torch.from_numpy(speech[None, :24_000])
+    found = {}
+    for name, own in options.items():
+        peer = own.load()
+        assert isinstance(peer, Ours) and peer.bitrate == 6000
+        coded = peer.encode(waveform)
+        found[name] = (coded, peer.costs(waveform), peer.first_sound(waveform)[0])
+        with peer.threads(1):
+            assert peer.decode(coded).shape == (1, 24_000)
+    (codes, costs, delay), (others, other_costs, other_delay) = found.values()
+    assert np.array_equal(codes, others) and delay == other_delay == 5 * 320
+    assert costs[0] == other_costs[0] and costs[1] == pytest.approx(other_costs[1], rel=0.01)
 
 
 def test_an_unknown_codec_is_refused_before_anything_is_measured(capsys):

@@ -1,8 +1,8 @@
 """Does a killed run on a Ray cluster, run again, give what an undisturbed one gives?
 
 Prints JSON. A cluster of two CPUs encodes a fabricated corpus with bad recordings in it; in each
-round SIGKILL takes an actor, any worker process, or the driver, at a random instant of the time
-that an undisturbed run takes; a driver is then started anew. `identical` counts
+round SIGKILL takes an actor, any worker process, or the driver, at a random instant; a driver is
+then started anew. `identical` counts
 the rounds whose shards and manifest are, byte for byte, those of one process without Ray; `twice`
 and `lost` count ids in all rounds; `hit` counts the kills that met a run under way.
 
@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,21 +56,49 @@ def measure(address: str, args: argparse.Namespace) -> dict[str, Any]:
     save_codec(build_codec(), Path("tiny"))
     bad = fabricate(Path("data"), args.utterances, bad_share=0.05, seed=args.seed)
     expected = run("here", None)
-    start = time.monotonic()
-    same = run("undisturbed", address) == expected
-    seconds = time.monotonic() - start
+    same, usual = undisturbed(address, expected)
     chance = random.Random(args.seed)
-    rounds = [one_round(index, address, seconds, expected, chance) for index in range(args.rounds)]
+    rounds: list[dict[str, Any]] = []
+    with contextlib.suppress(KeyboardInterrupt):  # then these are all
+        for index in range(args.rounds):
+            rounds.append(one_round(index, address, usual, expected, chance))
     return {
         "utterances": args.utterances,
         "bad": len(bad),
-        "undisturbed_seconds": round(seconds, 1),
+        "shards": usual.shards,
+        "seconds_to_first_shard": round(usual.start, 1),
+        "seconds_of_encoding": round(usual.encoding, 1),
         "undisturbed_identical": same,
         "rounds": len(rounds),
         **{name: sum(row[name] for row in rounds) for name in ("hit", "identical", *COUNTS)},
         "killed": rounds,
         **environment(),
     }
+
+
+@dataclass(frozen=True)
+class Usual:
+    """How long an undisturbed run takes to its first shard, and from there to its last."""
+
+    start: float
+    encoding: float
+    shards: int
+
+    def instant(self, chance: random.Random) -> tuple[int, float]:
+        """After how many shards to kill, and how many seconds later: one time in four before the
+        first, since starting processes takes the most of so small a run.
+        """
+        if chance.random() < 0.25:
+            return 0, chance.uniform(0, self.start)
+        return chance.randrange(1, self.shards), chance.uniform(0, self.encoding / self.shards)
+
+
+def undisturbed(address: str, expected: Result) -> tuple[bool, Usual]:
+    """Whether a run without kills gives the same, and how it went."""
+    start = time.time()
+    same = run("undisturbed", address) == expected
+    times = sorted(path.stat().st_mtime for path in Path("undisturbed/out").glob("codes-*"))
+    return same, Usual(times[0] - start, times[-1] - times[0], len(times))
 
 
 def words(name: str, address: str | None) -> list[str]:
@@ -94,14 +123,19 @@ def result(folder: Path) -> Result:
 
 
 def one_round(
-    index: int, address: str, seconds: float, expected: Result, chance: random.Random
+    index: int, address: str, usual: Usual, expected: Result, chance: random.Random
 ) -> dict[str, Any]:
     """Start, kill, and start again until it is done."""
-    kind, delay, folder = KINDS[index % 3], chance.uniform(0, seconds), Path(f"round{index}")
+    kind, folder = KINDS[index % 3], Path(f"round{index}")
+    shards, delay = usual.instant(chance)
     then: dict[str, Any] = {}
 
     def strike(driver: "subprocess.Popen[bytes] | None" = None) -> None:
+        start = time.monotonic()
+        while len([*(folder / "out").glob("*.tar")]) < shards and "done" not in then:
+            time.sleep(0.01)
         time.sleep(delay)
+        then["after_seconds"] = round(time.monotonic() - start, 1)
         then["shards_then"] = len([*(folder / "out").glob("*.tar")])
         then["hit"] = "done" not in then and kill(kind, driver, chance)
 
@@ -120,9 +154,7 @@ def one_round(
     wanted = {json.loads(line)["id"] for line in expected[1].splitlines()}
     row = {
         "kind": kind,
-        "after_seconds": round(delay, 1),
-        "hit": then["hit"],
-        "shards_then": then["shards_then"],
+        **{name: then[name] for name in ("after_seconds", "shards_then", "hit")},
         "identical": made == expected,
         "twice": sum(count - 1 for count in ids.values()),
         "lost": len(wanted - ids.keys()),

@@ -36,11 +36,11 @@ from audiocodec.pipeline.options import EncodeOptions
 from audiocodec.pipeline.progress import Progress
 from audiocodec.pipeline.shard_encoder import ShardEncoder
 
-FORMATS = {  # suffix, libsndfile's format and subtype, kbit/s where a format has a choice
+FORMATS = {  # suffix, libsndfile's format and subtype, and its level of compression
     "WAV, 16 bit": ("wav", "WAV", "PCM_16", None),
     "FLAC": ("flac", "FLAC", "PCM_16", None),
     "MP3": ("mp3", "MP3", "MPEG_LAYER_III", 0.5),
-    "Opus": ("opus", "OGG", "OPUS", 0.5),
+    "Opus": ("opus", "OGG", "OPUS", 0.9),
 }
 SECONDS, RATE, LISTED = 10.0, 16_000, 20_000
 HOUR = 3600.0
@@ -260,8 +260,9 @@ def _kills(found: dict[str, Any]) -> str:
         f"{found['rounds']} runs over {found['utterances']} utterances ({found['bad']} of them "
         f"bad), {found['hit']} of them hit while under way ({said}): {found['identical']} gave the "
         "shards and the manifest of one process without Ray, byte for byte; "
-        f"{found['twice']} rows came twice, {found['lost']} were lost. An undisturbed run took "
-        f"{found['undisturbed_seconds']} s.",
+        f"{found['twice']} rows came twice, {found['lost']} were lost. An undisturbed run, on a "
+        f"busy machine, took {found['seconds_to_first_shard']} s to its first shard and "
+        f"{found['seconds_of_encoding']} s from there to its last, of {found['shards']}.",
         "",
         "| killed | after s | shards by then | hit | identical |",
         "|---|---:|---:|---|---|",

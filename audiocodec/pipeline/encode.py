@@ -54,6 +54,7 @@ def encode_files(
     >>> summary.done, summary.seconds  # seconds of audio
     (2, 2.0)
     """
+    _refuse_idle(options)
     if options.format in FORMATS:
         from audiocodec.pipeline.encode_corpus import encode_corpus
 
@@ -95,6 +96,18 @@ def encode_files(
         if options.skip_existing:
             _refuse_mixture(todo.items, transcoder, options, tables)
         return batch.run(todo, pipeline, options, seconds, workers)
+
+
+def _refuse_idle(options: EncodeOptions) -> None:
+    """Raises ConfigError for options that cannot be, or that would be without effect."""
+    if options.engine == "local" and (options.address or options.actors or options.gpus_per_actor):
+        raise ConfigError("address, actors and gpus-per-actor are of a cluster: give --engine ray")
+    if options.gpus_per_actor < 0:
+        raise ConfigError(f"gpus-per-actor is {options.gpus_per_actor}; give 0 or more")
+    if options.shard_hours is not None and not options.shard_hours > 0:
+        raise ConfigError(f"shard-hours is {options.shard_hours}; give more than 0")
+    if options.shard_hours is not None and options.format not in FORMATS:
+        raise ConfigError(f"shard-hours is of shards; give format {' or '.join(FORMATS)}")
 
 
 def _refuse_mixture(

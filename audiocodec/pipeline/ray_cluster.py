@@ -53,7 +53,7 @@ def _connect(ray: Any, address: str | None, cpus: int) -> None:
         try:
             ray.init(
                 address=address or "local",
-                logging_level=logging.ERROR,
+                logging_level=logging.CRITICAL,
                 log_to_driver=False,
                 **({} if address else local),
             )
@@ -66,11 +66,11 @@ def _connect(ray: Any, address: str | None, cpus: int) -> None:
 
 
 def _quiet(ray: Any) -> None:
-    """Progress and failures are reported by us, once."""
+    """Progress and failures are reported by us, once; Ray's own logs have the rest."""
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    for name in ("ray.data", "ray._private.authentication"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    for name in ("ray.data", "ray._private"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def room(ray: Any, cpus: int, gpus: float) -> int:

@@ -134,3 +134,20 @@ def test_speakers_come_from_the_source_unless_they_are_given(tmp_path):
     options = EncodeOptions(format="webdataset", utt2spk=tmp_path / "utt2spk")
     plan = plan_corpus([data], "out", options)
     assert [item.speaker for item in plan.items] == ["ann", "bob"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--actors", 2), "give --engine ray"),
+        (("--engine", "ray", "--format", "npy"), "npy files are not written by engine ray"),
+        (("--engine", "ray", "--gpus-per-actor", -1), "gpus-per-actor is -1.0"),
+        (("--format", "parquet", "--shard-hours", 0), "shard-hours is 0.0"),
+        (("--shard-hours", 1), "shard-hours is of shards"),
+        (("--engine", "ray", "--part", 1, "--of", 2), "does all parts"),
+    ],
+)
+def test_options_that_cannot_go_together_are_refused(corpus, tmp_path, codec, options, message):
+    outcome = codec("encode", corpus, tmp_path / "out", *options)
+    assert outcome.exit_code == 2 and message in outcome.err and outcome.err.count("\n") == 1
+    assert not (tmp_path / "out").exists()

@@ -4,7 +4,10 @@ from pathlib import Path
 
 
 def workers_below(root: int, title: str = "ray::") -> list[int]:
-    """Ids of the processes below `root` that run Ray's workers and have `title` in their own."""
+    """Ids of the processes below `root` that run Ray's workers and have `title` in their own.
+
+    Agents are no workers: a node ends with its own.
+    """
     parents, titles = {}, {}
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
@@ -21,5 +24,9 @@ def workers_below(root: int, title: str = "ray::") -> list[int]:
             number = parents.get(number)
         return number == root
 
-    fitting = (n for n, text in titles.items() if text.startswith("ray::") and title in text)
+    fitting = (n for n, text in titles.items() if _is_worker(text) and title in text)
     return [number for number in fitting if number in parents and is_below(number)]
+
+
+def _is_worker(title: str) -> bool:
+    return title.startswith("ray::") and "Agent" not in title

@@ -58,6 +58,7 @@ dist: $(STAMP)  ## build and check the wheel and the source distribution in dist
 images: docs  ## make the pictures of the documentation anew (needs chromium)
 	$(BIN)/codec demo --output demo
 	cp demo/demo.png docs/images/demo.png
+	$(BIN)/python benchmarks/page.py --screenshot docs/images/page.png
 	for page in index api; do \
 	  chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,900 \
 	    --disable-background-networking --user-data-dir=$$(mktemp -d) \

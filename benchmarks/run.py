@@ -32,6 +32,10 @@ QUESTIONS = {
         "file?",
         "python benchmarks/core_install.py",
     ),
+    "page": (
+        "How fast is the shipped model in a browser?",
+        "python benchmarks/page.py",
+    ),
     "memory": (
         "Does memory grow with the length of a file?",
         "python benchmarks/memory.py",

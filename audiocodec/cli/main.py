@@ -39,6 +39,7 @@ SECTIONS: dict[str, dict[str, str]] = {  # as `codec --help` lists them
         "compare": "compare evaluations of several systems on the same utterances",
         "report": "write one page about evaluations, or about trainings",
         "listen": "write one page to hear recordings beside what a model makes of them",
+        "page": "write a folder for a web site where a model runs in the browser",
     },
     "Models": {
         "model list": "list the models on this machine",

@@ -5,6 +5,11 @@ import json
 import os
 import shutil
 import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,11 +29,30 @@ FLAGS = (
 )
 
 
-class Browser:
-    """One page; `troubles` are its uncaught errors and console errors. Offline."""
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
 
-    def __init__(self, profile: Path) -> None:
-        self.profile = profile
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of a plain web server of a folder's files, as GitHub Pages is one."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=folder)) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+class Browser:
+    """One page; `troubles` are uncaught errors and console errors, of it and its workers.
+
+    Offline, but for `origin`, such as http://127.0.0.1:8000. `flags` are more of the command line.
+    """
+
+    def __init__(self, profile: Path, origin: str | None = None, flags: Sequence[str] = ()) -> None:
+        self.profile, self.origin, self.flags = profile, origin, flags
         self.troubles: list[str] = []
         self._number, self._buffer = 0, b""
 
@@ -43,11 +67,12 @@ class Browser:
             os.dup2(copies[0], 3)
             os.dup2(copies[1], 4)
 
-        command = [CHROMIUM, *FLAGS.split(), f"--user-data-dir={self.profile}"]
+        command = [CHROMIUM, *FLAGS.split(), *self.flags, f"--user-data-dir={self.profile}"]
         with open(self.profile.with_suffix(".log"), "wb") as log:
             self._process = subprocess.Popen(
                 command, pass_fds=(3, 4), preexec_fn=connect, stdout=log, stderr=log
             )
+        self.process_id = self._process.pid
         os.close(from_us)
         os.close(from_browser)
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
@@ -55,7 +80,10 @@ class Browser:
         self._session: str | None = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
-        self.call("Network.setBlockedURLs", urls=["http*"])
+        if self.origin is None:
+            self.call("Network.setBlockedURLs", urls=["http*"])
+        workers = {"autoAttach": True, "waitForDebuggerOnStart": False, "flatten": True}
+        self.call("Target.setAutoAttach", **workers)
         return self
 
     def __exit__(
@@ -73,19 +101,24 @@ class Browser:
 
     def call(self, method: str, **parameters: Any) -> Any:
         """The result of a command of the DevTools protocol."""
-        self._number += 1
-        message = {"id": self._number, "method": method, "params": parameters}
-        if self._session:
-            message["sessionId"] = self._session
-        os.write(self._write, json.dumps(message).encode() + b"\0")
-        while (answer := self._receive()).get("id") != self._number:
+        number = self._send(self._session, method, parameters)
+        while (answer := self._receive()).get("id") != number:
             self._note(answer)
         assert "error" not in answer, answer
         return answer["result"]
 
-    def open(self, page: Path) -> None:
-        """Load a page and wait until it is complete."""
-        self.call("Page.navigate", url=page.resolve().as_uri())
+    def _send(self, session: str | None, method: str, parameters: dict[str, Any]) -> int:
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": parameters}
+        if session:
+            message["sessionId"] = session
+        os.write(self._write, json.dumps(message).encode() + b"\0")
+        return self._number
+
+    def open(self, page: Path | str) -> None:
+        """Load a page, a file or of the origin, and wait until it is complete."""
+        url = page.resolve().as_uri() if isinstance(page, Path) else f"{self.origin}/{page}"
+        self.call("Page.navigate", url=url)
         while (event := self._receive()).get("method") != "Page.loadEventFired":
             self._note(event)
 
@@ -96,6 +129,12 @@ class Browser:
         )
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
+
+    def choose(self, selector: str, file: Path) -> None:
+        """Choose a file in a file input."""
+        root = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.call("DOM.setFileInputFiles", nodeId=node, files=[str(file.resolve())])
 
     def resize(self, width: int, height: int) -> None:
         """Pretend to be a screen of this size."""
@@ -121,6 +160,8 @@ class Browser:
 
     def _note(self, event: dict[str, Any]) -> None:
         parameters = event.get("params", {})
+        if event.get("method") == "Target.attachedToTarget":
+            self._send(parameters["sessionId"], "Runtime.enable", {})
         if event.get("method") == "Runtime.exceptionThrown":
             self.troubles.append(str(parameters["exceptionDetails"]))
         if event.get("method") == "Log.entryAdded" and parameters["entry"]["level"] == "error":
@@ -129,5 +170,5 @@ class Browser:
             self.troubles.append(str(parameters["args"]))
         if event.get("method") == "Network.requestWillBeSent":
             url = parameters["request"]["url"]
-            if not url.startswith(("data:", "file:")):
+            if not url.startswith(("data:", "file:", "blob:", self.origin or "file:")):
                 self.troubles.append(f"asks the network for {url}")

@@ -130,7 +130,8 @@ def test_ngrams_are_chances_and_know_a_chain_when_they_see_one(local):
     every = np.arange(8)
     assert np.isclose(model.unigram(every).sum(), 1)
     for before in every:
-        assert np.isclose(sum(model.bigram(np.array([before, code]))[1] for code in every), 1)
+        chances = [model.bigram(np.array([before, code]))[1] for code in every]
+        assert np.isclose(sum(chances), 1) and np.allclose(chances, model.follows(before))
     unigram = np.exp(-np.log(model.unigram(chains[19])).mean())
     bigram = np.exp(-np.log(model.bigram(chains[19])).mean())
     expected = np.exp(-(11 / 12 * np.log(11 / 12) + 5 * 1 / 60 * np.log(1 / 60)))

@@ -16,14 +16,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from language_model import LanguageModel, load
+from ngrams import Bigrams
 from page import write_readme
 from perplexity import bigrams, codes_of
 from torch import Tensor
 
 from audiocodec import Codec, CodecError, TokenDataset, load_codec, write_waveform
+from audiocodec.containers.metadata import smallest_dtype
 from audiocodec.evaluation.listening import Clip, write_listening_page
 from audiocodec.files import atomic_path
 
+CONTINUED = "prompt, continued by the language model"
 ABOUT = "How recordings begin, and how that goes on: as it did, by a language model, by bigrams."
 NOTE = "the original, too, is what the codec decodes of as many stages"
 
@@ -49,44 +52,54 @@ def main() -> None:
 def write(codec: Codec, model: LanguageModel, args: argparse.Namespace) -> None:
     """Everything in the output folder."""
     given, made = (round(s * codec.frame_rate) for s in (args.prompt, args.seconds))
+    chosen = long_ones(model, args.valid, given)[: args.clips]
+    if not chosen:
+        raise CodecError(f"{args.valid}: no recording is longer than the prompt, {args.prompt} s")
     ngrams = bigrams(model, codes_of(model, args.train))
-    random = np.random.default_rng(model.config.seed)
     clips = []
-    for number, (name, codes) in enumerate(long_ones(model, args.valid, given)[: args.clips]):
+    for number, (name, codes) in enumerate(chosen):
         torch.manual_seed(number)
         prompt = codes[:, :given]
-        by_chance = [np.array([own[-1]]) for own in prompt.numpy()]
-        for _ in range(made):
-            for stage, own in enumerate(by_chance):
-                by_chance[stage] = np.append(own, ngrams[stage].draw(int(own[-1]), random))
-        noise = torch.from_numpy(np.stack(by_chance)[:, 1:])
-        continued = continuation(model, prompt, made)
+        walks = [walk(own, int(c[-1]), made, number) for own, c in zip(ngrams, prompt, strict=True)]
         versions = {
             "prompt": prompt,
-            "prompt, continued by the language model": continued,
-            "prompt, continued by bigrams": torch.cat([prompt, noise], dim=1),
+            CONTINUED: continuation(model, prompt, made),
+            "prompt, continued by bigrams": torch.cat([prompt, torch.tensor(walks)], dim=1),
         }
         sounds = {title: codec.decode(own.numpy()) for title, own in versions.items()}
         original = codec.decode(codes[:, : given + made].numpy())
         clips.append(Clip(name, codec.sample_rate, original, list(sounds.items()), [NOTE]))
-        path = args.output / f"continuation_{number}"
-        write_waveform(
-            f"{path}.wav", sounds["prompt, continued by the language model"], codec.sample_rate
-        )
-        with atomic_path(f"{path}.npy") as temporary:
-            np.save(temporary, continued.numpy().astype("<u2"))
-    if not clips:
-        raise CodecError(f"{args.valid}: no recording is longer than the prompt, {args.prompt} s")
+        path = args.output / f"continuation_{number}.wav"
+        write_waveform(path, sounds[CONTINUED], codec.sample_rate)
+        with atomic_path(path.with_suffix(".npy")) as temporary:
+            kind = smallest_dtype(model.pattern.codebook_sizes)
+            np.save(temporary, versions[CONTINUED].numpy().astype(kind))
+    write_pages(codec, model, clips, args)
+
+
+def write_pages(
+    codec: Codec, model: LanguageModel, clips: list[Clip], args: argparse.Namespace
+) -> None:
+    """The page to hear, and that of the figures."""
     report = json.loads(args.perplexity.read_text(encoding="utf-8"))
+    own, bigram = (report["perplexity"][name]["all"] for name in ("model", "bigram"))
     facts = {
         "model": f"continuations by a language model of {codec.name}",
         "prompt": f"the first {args.prompt:g} s",
-        "perplexity": f"{report['perplexity']['model']['all']:.0f} "
-        f"(bigrams {report['perplexity']['bigram']['all']:.0f})",
+        "perplexity": f"{own:.0f} (bigrams {bigram:.0f})",
     }
     write_listening_page(clips, args.output / "listen.html", facts, metrics=(), about=ABOUT)
     write_readme(args.output / "README.md", report, model.config, args.command)
     print(args.output / "listen.html")
+
+
+def walk(ngrams: Bigrams, code: int, count: int, seed: int) -> list[int]:
+    """Codes drawn one after the other, each by the one before."""
+    random, codes = np.random.default_rng(seed), []
+    for _ in range(count):
+        code = int(random.choice(ngrams.size, p=ngrams.follows(code)))
+        codes.append(code)
+    return codes
 
 
 def long_ones(model: LanguageModel, shards: Path, given: int) -> list[tuple[str, Tensor]]:

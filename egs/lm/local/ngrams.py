@@ -39,16 +39,17 @@ class Bigrams:
 
     def bigram(self, codes: np.ndarray) -> np.ndarray:
         """The chance of each code (frames,) given the one before; of the first by itself."""
-        alone, (before, after) = self.unigram(codes), (codes[:-1], codes[1:])
+        return np.concatenate([self.unigram(codes[:1]), self._after(codes[:-1], codes[1:])])
+
+    def follows(self, before: int) -> np.ndarray:
+        """The chances (size,) of all codes behind one."""
+        return self._after(np.full(self.size, before), np.arange(self.size))
+
+    def _after(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
         seen = self.befores[before]
         share = self._pair_counts(before, after) / np.maximum(seen, 1)
         weight = np.where(seen > 0, self.bigram_weight, 0)
-        return np.concatenate([alone[:1], weight * share + (1 - weight) * alone[1:]])
-
-    def draw(self, before: int, random: np.random.Generator) -> int:
-        """A code that may follow."""
-        chances = [self.bigram(np.array([before, code]))[1] for code in range(self.size)]
-        return int(random.choice(self.size, p=np.array(chances) / sum(chances)))
+        return weight * share + (1 - weight) * self.unigram(after)
 
     def _pair_counts(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
         keys = before * self.size + after

@@ -84,7 +84,7 @@ def write_pages(
     report = json.loads(args.perplexity.read_text(encoding="utf-8"))
     own, bigram = (report["perplexity"][name]["all"] for name in ("model", "bigram"))
     facts = {
-        "model": f"continuations by a language model of {codec.name}",
+        "model": f"Continuations by a language model of {codec.name}",
         "prompt": f"the first {args.prompt:g} s",
         "perplexity": f"{own:.0f} (bigrams {bigram:.0f})",
     }

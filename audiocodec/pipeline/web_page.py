@@ -31,6 +31,7 @@ def write_web_page(model: str | Path, target: Path, runtime_files: Path | None =
         raise CodecError(f"{target}: exists and is not a page; give the name of a new folder")
     folder = model_folder(model)
     facts = page_facts(folder)
+    html = _html(facts)
     with atomic_folder(target) as temporary:
         for name in ("model", "onnxruntime"):
             (temporary / name).mkdir()
@@ -42,7 +43,7 @@ def write_web_page(model: str | Path, target: Path, runtime_files: Path | None =
         for script in (ASSETS / "page").glob("*.js"):
             shutil.copyfile(script, temporary / script.name)
         (temporary / FACTS_FILE).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-        (temporary / "index.html").write_text(_html(facts), encoding="utf-8")
+        (temporary / "index.html").write_text(html, encoding="utf-8")
         return sum(path.stat().st_size for path in temporary.rglob("*") if path.is_file())
 
 

@@ -114,6 +114,8 @@ def _run_against(args: argparse.Namespace) -> None:
 
     names, weights = args.against.split(","), dict(args.weights)
     check_names([*names, *weights])
+    if unused := weights.keys() - set(names):
+        raise ConfigError(f"--weights {min(unused)}=...: {min(unused)} is not in --against")
     loaders: dict[str, Loader] = {**_ours(args.model or DEFAULT_MODEL, args.device)}
     ours = list(loaders)
     loaders |= {name: PeerOptions(name, weights.get(name), device=args.device) for name in names}

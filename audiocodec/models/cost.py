@@ -32,8 +32,9 @@ def macs_per_second(codec: AnyCodec) -> Cost:
 
     Fourier transforms, depthwise convolutions (below 1 % here) and elementwise operations are not
     counted. The difference of two lengths is taken, so that what is done once per call (the
-    projection of a codebook) does not count.
+    projection of a codebook) does not count; a call before them makes what is kept between calls.
     """
+    _macs(codec, 1)
     short, long = _macs(codec, _FRAMES), _macs(codec, 2 * _FRAMES)
     seconds = _FRAMES / codec.frame_rate
     return Cost((long.encode - short.encode) / seconds, (long.decode - short.decode) / seconds)

@@ -167,6 +167,13 @@ def test_both_runtimes_of_a_model_with_graphs_are_measured_on_the_same_codes(spe
     assert costs[0] == other_costs[0] and costs[1] == pytest.approx(other_costs[1], rel=0.01)
 
 
+def test_what_a_model_keeps_between_calls_does_not_change_its_cost(tiny_codec):
+    first = macs_per_second(tiny_codec)
+    assert first.encode > 0 and macs_per_second(tiny_codec) == first
+
+
 def test_an_unknown_codec_is_refused_before_anything_is_measured(capsys):
     assert main(["bench", "--against", "encodec,flac"]) == 2
     assert "no codec 'flac'" in capsys.readouterr().err
+    assert main(["bench", "--against", "encodec", "--weights", "snac=."]) == 2
+    assert "snac is not in --against" in capsys.readouterr().err

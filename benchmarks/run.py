@@ -36,6 +36,11 @@ QUESTIONS = {
         "How fast is the shipped model in a browser?",
         "python benchmarks/page.py",
     ),
+    "runtimes": (
+        "What do PyTorch and the graphs cost to start, for whole files and for a block of a "
+        "stream?",
+        "python benchmarks/runtimes.py",
+    ),
     "memory": (
         "Does memory grow with the length of a file?",
         "python benchmarks/memory.py",

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("resource", reason="times of child processes are Unix's")
+
 from benchmarks.core_install import measured
 
 MOST_MEGABYTES, MOST_SECONDS = 250, 0.8

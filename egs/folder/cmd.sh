@@ -1,3 +1,3 @@
 # shellcheck shell=bash
-# How the heavy stages of the recipe start; set train_cmd and infer_cmd here to differ from others.
+# How the heavy stages start; set train_cmd, infer_cmd and encode_cmd here to differ from others.
 source ../../recipes/cmd.sh

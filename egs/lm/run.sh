@@ -21,6 +21,7 @@ clips=4           # on the page
 data=data         # folder of the data directories
 exp=              # folder of the experiment; empty: by corpus and cut
 nj=1              # processes that prepare data
+parts=1           # jobs that encode together
 parse_options "$@"
 name=samples
 if [[ -n $corpus ]]; then corpus=$(given "$corpus") name=$(basename "$corpus"); fi
@@ -45,8 +46,9 @@ fi
 
 if run_stage 1 "tokens" "$exp/tokens" "$data/train" "$data/valid" "$codec"; then
   for part in train valid; do
-    codec encode "$data/$part" "$exp/tokens/$part" --model "$codec" --format parquet \
-      --skip-existing --jobs "$nj"
+    $encode_cmd "JOB=1:$parts" --name encode "$exp/log/encode.$part.JOB.log" \
+      codec encode "$data/$part" "$exp/tokens/$part" --model "$codec" --format parquet \
+      --skip-existing --jobs "$nj" --part JOB --of "$parts"
   done
 fi
 

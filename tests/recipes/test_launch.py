@@ -1,6 +1,7 @@
 """recipes/launch: one interface, the command's exit code, Slurm jobs that go on after a stop."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -127,6 +128,17 @@ def test_a_job_that_is_there_is_waited_for(environment, tmp_path):
     done = launch("slurm.sh", environment, tmp_path, "log", "true")
     assert done.returncode == 4
     assert not (tmp_path / "queue" / "calls").exists()
+
+
+RUNS = sorted(LAUNCH.parents[1].glob("egs/*/run.sh"))
+
+
+@pytest.mark.parametrize("recipe", RUNS, ids=lambda path: path.parent.name)
+def test_every_launcher_that_a_recipe_uses_is_set_in_its_cmd_sh(recipe):
+    used = set(re.findall(r"\$(\w+_cmd)\b", recipe.read_text()))
+    script = "set -u; source cmd.sh; for name; do [[ -x ${!name} ]] || exit 1; done"
+    subprocess.run(["bash", "-c", script, "bash", *used], cwd=recipe.parent, check=True)
+    assert used
 
 
 BOTH = pytest.mark.parametrize("how", ["local.sh", "slurm.sh"])

@@ -34,9 +34,15 @@ ROWS: dict[str, tuple[str, ...]] = {
     ),
     "no distance of harmonics": ("losses.harmonic=0",),
     "distance of harmonics at 2": ("losses.harmonic=2",),
+    "no distance of loudness": ("losses.loudness=0",),
+    "no correlation of envelopes": ("losses.intelligibility=0",),
+    "neither of the two": ("losses.loudness=0", "losses.intelligibility=0"),
     "one draw": ("losses.draws=1",),
     "repulsion 1": ("losses.mel_settings.repulsion=1",),
-    "320, 160, 80 and 40 mel bands": ("losses.mel_settings.n_mels=[320, 160, 80, 40]",),
+    "320, 160, 80 and 40 mel bands": (
+        "losses.mel_settings={windows: [2048, 1024, 512, 256], n_mels: [320, 160, 80, 40], "
+        "repulsion: 0.65}",
+    ),
     "latent of 96": ("codec.latent_dim=96",),
     "larger decoder": ("codec.decoder.channels=512", "codec.decoder.blocks=6"),
     "encoder: MDCT alone": ("codec.encoder.mel_bands=0", "codec.encoder.mdct_start=true"),

@@ -3,13 +3,16 @@
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from audiocodec.audio import read_waveform
 from audiocodec.codes import read_codes
+from audiocodec.data.samples import shipped_speech
 from audiocodec.graphs.export import export_graphs
 from audiocodec.models.bundle import load_codec, save_codec
 from audiocodec.pipeline import web_runtime
@@ -162,11 +165,9 @@ class Page(Browser):
         return found[0].rename(self.downloads.parent / f"{name}-{found[0].name}")
 
 
-@pytest.fixture(scope="module")
-def page(
-    model: Path, speech: np.ndarray, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Page]:
-    folder = tmp_path_factory.mktemp("browser")
+@contextmanager
+def opened(model: Path | str, speech: np.ndarray, folder: Path) -> Iterator[Page]:
+    """The page of a model in a browser whose microphone hears speech; nothing goes wrong in it."""
     write_web_page(model, folder / "page", RUNTIME)
     microphone = folder / "microphone.wav"
     soundfile.write(microphone, speech, 24_000)
@@ -174,6 +175,14 @@ def page(
         page.start()
         yield page
         assert page.troubles == []
+
+
+@pytest.fixture(scope="module")
+def page(
+    model: Path, speech: np.ndarray, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Page]:
+    with opened(model, speech, tmp_path_factory.mktemp("browser")) as page:
+        yield page
 
 
 @in_a_browser
@@ -255,3 +264,15 @@ def test_a_file_that_cannot_be_opened_is_one_line_and_the_page_goes_on(page, tmp
         assert words in page.read(tmp_path / name)
     soundfile.write(tmp_path / "d.wav", speech[:1000], 24_000)
     assert "d: 0.04 s, encoded at" in page.read(tmp_path / "d.wav")
+
+
+@pytest.mark.slow
+@in_a_browser
+def test_the_shipped_model_gives_the_codes_of_the_command_line_too(speech, tmp_path, codec):
+    with opened("speech_24k", speech, tmp_path) as page:
+        for path in shipped_speech()[::10]:
+            sound = tmp_path / "a.wav"
+            soundfile.write(sound, read_waveform(path, 24_000)[0], 24_000)
+            page.read(sound)
+            assert codec("encode", sound, tmp_path / "a.npy").exit_code == 0
+            assert page.saved("save-npy").read_bytes() == (tmp_path / "a.npy").read_bytes()

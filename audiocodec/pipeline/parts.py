@@ -136,8 +136,8 @@ def choose(
         )
         if not chosen and len(groups) < files:
             print(
-                f"codec: {len(groups)} shards cannot be cut into {part.of} parts; for more, give "
-                "a smaller --shard-size",
+                "codec: no shard falls to this part: there is work for "
+                f"{len(groups)} of {part.of}; a smaller --shard-size makes more shards",
                 file=sys.stderr,
             )
     return chosen

@@ -12,6 +12,7 @@ from audiocodec.data.sources.tables import dataset_entries, is_dataset, parquet_
 from audiocodec.data.sources.tar import tar_entries
 from audiocodec.data.stored import StoredFile
 from audiocodec.errors import ConfigError
+from audiocodec.soundfiles.opening import AUDIO_SUFFIXES
 from audiocodec.walk import walk
 
 CONTAINERS = {".parquet": parquet_entries, ".tar": tar_entries}  # one file, many utterances
@@ -86,7 +87,7 @@ def _is_data_dir(given: str) -> bool:
         path = stores.local_path(given)
         known = any((path / name).is_file() for name in ("utt2spk", "segments"))
         return known and (path / "wav.scp").is_file()
-    if PurePosixPath(given).suffix:
+    if given.lower().endswith((*AUDIO_SUFFIXES, *CONTAINERS, *MANIFESTS)):
         return False
     names = stores.names_in(given)
     return "wav.scp" in names and bool({"utt2spk", "segments"} & names)

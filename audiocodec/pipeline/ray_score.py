@@ -1,5 +1,7 @@
 """Pairs of files scored on a Ray cluster, part by part."""
 
+import contextlib
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -21,6 +23,7 @@ class _Part:
     items: tuple[Any, ...]
     timeout: float
     preload: str
+    folder: str  # that relative paths start from
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class RayMapper:
         waiting = iter(items)
         parts = []
         while part := tuple(islice(waiting, _PART)):
-            parts.append(_Part(function, part, timeout, preload))
+            parts.append(_Part(function, part, timeout, preload, os.getcwd()))
         if not parts:
             return
         with cluster(self.address, jobs) as ray:
@@ -55,6 +58,8 @@ def _score(batch: dict[str, Any]) -> dict[str, Any]:
     made = []
     for task in batch["task"]:
         part: _Part = unpack(task)
+        with contextlib.suppress(OSError):  # then paths had better be absolute
+            os.chdir(part.folder)
         made.append(
             pack([*map_unordered(part.function, part.items, 1, part.timeout, part.preload)])
         )

@@ -112,11 +112,21 @@ class Scope:
             self._known[found.name, target] = self._load(found, target)
         return self._known[found.name, target]
 
+    def joined(self, tensors: Sequence[Any], dtype: str) -> "Value":
+        """Several weights of one shape, one after the other on the first axis."""
+        found = [self.names.stored.find(tensor) for tensor in tensors]
+        raw = [self._raw(one) for one in found]
+        value = concat(raw, axis=0)
+        return value if {one.dtype for one in found} == {dtype} else value.cast(dtype)
+
     def _load(self, found: Stored, dtype: str) -> "Value":
+        value = self._raw(found)
+        return value if found.dtype == dtype else value.cast(dtype)
+
+    def _raw(self, found: Stored) -> "Value":
         if found.name not in self.names.initializers:
             self.names.initializers[found.name] = found.proto()
-        value = Value(self, found.name)
-        return value if found.dtype == dtype else value.cast(dtype)
+        return Value(self, found.name)
 
     def linear(self, x: "Value", layer: Any) -> "Value":
         """A torch.nn.Linear of the last axis."""

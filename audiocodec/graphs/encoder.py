@@ -19,7 +19,7 @@ import numpy as np
 from audiocodec.graphs.builder import Names, Scope, Value, concat
 from audiocodec.graphs.layers import emit
 from audiocodec.graphs.past import StreamPast, WindowPast, frame_gains, receptive_steps
-from audiocodec.graphs.quantizers import Margin, emit_codes, margin_is_known
+from audiocodec.graphs.quantizers import emit_codes, margin_is_known
 
 MARGIN_NAME = "margin"  # of the bound in the graph
 
@@ -38,7 +38,7 @@ def emit_exact(codec: Any, names: Names) -> Emitted:
     """All in float64, its state, too."""
     scope = Scope(names, "float64")
     past = StreamPast(scope, scope.value("state"))
-    codes = _stacked(emit_codes(codec.quantizer, _latent(codec, scope, past)))
+    codes = emit_codes(codec.quantizer, _latent(codec, scope, past)).codes.transpose(1, 0, 2)
     outputs = {
         "codes": codes,
         "next_state": past.next_state(),
@@ -50,12 +50,13 @@ def emit_exact(codec: Any, names: Names) -> Emitted:
 def emit_gaps(codec: Any, names: Names, dtype: str) -> Emitted:
     """To be measured: gaps (batch, num_quantizers, frames) and gains (batch, frames)."""
     scope = Scope(names, dtype)
-    past, margin = StreamPast(scope, scope.value("state"), measures=True), Margin()
-    codes = _stacked(emit_codes(codec.quantizer, _latent(codec, scope, past), margin))
+    past = StreamPast(scope, scope.value("state"), measures=True)
+    codes, gaps = emit_codes(codec.quantizer, _latent(codec, scope, past), gaps=True)
+    assert gaps is not None
     outputs = {
-        "codes": codes,
-        "gaps": _stacked(margin.gaps),
-        "gains": frame_gains(past, margin.gaps[0]),
+        "codes": codes.transpose(1, 0, 2),
+        "gaps": gaps.transpose(1, 0, 2),
+        "gains": frame_gains(past, gaps.reduce("Min", 0)),
         "next_state": past.next_state(),
     }
     return Emitted(scope, outputs, past.size, None)
@@ -71,10 +72,6 @@ def _frames(steps: float, codec: Any) -> int | None:
     return None if steps == math.inf else -(-int(steps) // codec.hop_length)
 
 
-def _stacked(codes: list[Value]) -> Value:
-    return concat([stage.unsqueeze(1) for stage in codes], axis=1)
-
-
 def has_margin(codec: Any) -> bool:
     """Whether float32 with a margin is possible: a past with an end, codes with distances."""
     if not margin_is_known(codec.quantizer):
@@ -88,8 +85,10 @@ def emit_with_margin(codec: Any, names: Names, bound: float) -> Emitted:
     The state has the samples that such a frame depends on, and how many frames there have been.
     """
     scope = Scope(names, "float32")
-    past, margin = StreamPast(scope, scope.value("state"), measures=True), Margin()
-    codes = _stacked(emit_codes(codec.quantizer, _latent(codec, scope, past), margin))
+    past = StreamPast(scope, scope.value("state"), measures=True)
+    by_stage, gaps = emit_codes(codec.quantizer, _latent(codec, scope, past), gaps=True)
+    assert gaps is not None
+    codes, smallest = by_stage.transpose(1, 0, 2), gaps.reduce("Min", 0)
     past_samples = int(receptive_steps(past.calls))
     past_frames = _frames(past_samples, codec) or 0
     history, before = past.read(past_samples), past.read(1)
@@ -97,9 +96,6 @@ def emit_with_margin(codec: Any, names: Names, bound: float) -> Emitted:
     past.leave(samples.slice(1, samples.length(1) - scope.integers([past_samples])))
     now = before + codes.length(2).cast("float32")
     past.leave(now.minimum(float(past_frames)))  # more makes no difference
-    smallest = margin.gaps[0]
-    for gap in margin.gaps[1:]:
-        smallest = smallest.minimum(gap)
     unsure = smallest <= frame_gains(past, smallest) * scope.named(
         MARGIN_NAME, bound
     )  # (batch, frames)
@@ -181,7 +177,8 @@ class _Recomputation:
         past = WindowPast(exact, ends.seen_from(exact), self.calls)
         waveform = samples.cast("float64").unsqueeze(2).seen_from(exact)
         latent = emit(self.codec.encoder, waveform, past)
-        return _stacked(emit_codes(self.codec.quantizer, latent)).seen_from(scope)
+        codes = emit_codes(self.codec.quantizer, latent).codes
+        return codes.transpose(1, 0, 2).seen_from(scope)
 
 
 def _put(codes: Value, place: Value, found: Value) -> Value:

@@ -20,6 +20,7 @@ from audiocodec.models.cost import macs_per_second
 from audiocodec.models.folders import DECODER_GRAPH, ENCODER_GRAPH, GRAPH_TABLES, WEIGHTS_FILE
 from audiocodec.models.weights import CHECKSUM_KEY
 from audiocodec.quantization import QUANTIZERS
+from audiocodec.runtime.files import GRAPH_CHECKSUM, graph_checksum
 from audiocodec.runtime.graph import Graph
 
 with extra("onnx-export"):
@@ -89,6 +90,8 @@ def _gaps(codec: Codec, stored: StoredTensors, dtype: str) -> onnx.ModelProto:
 
 def _write(model: onnx.ModelProto, path: Path, metadata: dict[str, str]) -> None:
     helper.set_model_props(model, metadata | {p.key: p.value for p in model.metadata_props})
+    _add_properties(model, **{GRAPH_CHECKSUM: "00000000"})
+    model.metadata_props[-1].value = graph_checksum(model.SerializeToString())
     path.write_bytes(model.SerializeToString())
 
 

@@ -16,11 +16,10 @@ def layer_norm(x: Value, weight: Value | None, bias: Value | None, width: int, e
     return x.scope.op("LayerNormalization", x, scale, shift, axis=-1, epsilon=eps)
 
 
-def norm_gain(x: Value, width: int, eps: float) -> Value:
-    """What a layer norm multiplies x (batch, time, width) by, (batch, time), about."""
+def variance(x: Value, width: int) -> Value:
+    """Over the last axis of (batch, time, width), (batch, time), roughly."""
     mean = x.reduce("Mean", 2)
-    variance = x.reduce("SumSquare", 2) / float(width) - mean * mean
-    return x.scope.op("Reciprocal", x.scope.op("Sqrt", variance.maximum(0.0) + eps))
+    return x.reduce("SumSquare", 2) / float(width) - mean * mean
 
 
 def elu(x: Value) -> Value:
@@ -38,17 +37,23 @@ def asinh(x: Value) -> Value:
     return scope.op("Sign", x) * scope.op("Log", size + root)
 
 
-def scan(start: Sequence[Value], steps: Value, body: Callable[..., Sequence[Value]]) -> list[Value]:
-    """Run `body(*state, step)` over the first axis of `steps`; it gives the next state and outputs.
+def scan(
+    start: Sequence[Value],
+    steps: Sequence[Value],
+    body: Callable[..., Sequence[Value]],
+    outputs: Sequence[str],
+) -> list[Value]:
+    """Run `body(*state, *step)`, which gives the next state and outputs, over the first axes of
+    `steps`; the state and the steps are in the scope's precision, outputs of the types given.
 
-    Onnxruntime has no recurrent layers in float64. Returns the last state and all outputs.
+    Returns the last state and all outputs, stacked.
     """
-    scope = steps.scope
+    scope = steps[0].scope
     inner = Scope(scope.names, scope.dtype)
-    inputs = [inner.value(scope.names.new("step")) for _ in (*start, steps)]
-    outputs = body(*inputs)
-    graph = inner.graph(inputs, outputs, [scope.dtype] * len(outputs))
-    return scope.ops("Scan", len(outputs), *start, steps, body=graph, num_scan_inputs=1)
+    inputs = [inner.value(scope.names.new("step")) for _ in (*start, *steps)]
+    made = body(*inputs)
+    graph = inner.graph(inputs, made, [scope.dtype] * len(start) + list(outputs))
+    return scope.ops("Scan", len(made), *start, *steps, body=graph, num_scan_inputs=len(steps))
 
 
 def gelu(x: Value) -> Value:
@@ -72,10 +77,14 @@ def erf(x: Value) -> Value:
     cell = scope.op("Round", size * (1 / _ERF_STEP))
     rest = size - cell * _ERF_STEP
     index = cell.cast("int64")
-    series = _erf_series()
-    total = scope.constant(series[-1]).take(index)
-    for coefficients in series[-2::-1]:
-        total = total * rest + scope.constant(coefficients).take(index)
+    first, *others = _erf_series()[::-1]
+    total = scope.constant(first).take(index)
+
+    def horner(total: Value, coefficients: Value) -> list[Value]:
+        inner = total.scope
+        return [total * rest.seen_from(inner) + coefficients.take(index.seen_from(inner))]
+
+    (total,) = scan([total], [scope.constant(np.stack(others))], horner, [])
     return scope.op("Sign", x) * total
 
 

@@ -87,9 +87,8 @@ def _depthwise(layer: CausalDepthwiseConv, x: Value, past: Past) -> Value:
         by_channel = padded.transpose(0, 2, 1)
         return scope.op("Conv", by_channel, kernel, bias, group=channels).transpose(0, 2, 1)
     total = bias
-    for tap in range(taps):  # convolutions are float32 only
-        shifted = padded.slice(1, tap, tap + 1 - taps or None)
-        total = shifted * weight.slice(0, tap, tap + 1).squeeze(0) + total
+    for tap, factors in enumerate(weight.split([1] * taps, axis=0)):  # no float64 convolutions
+        total = padded.slice(1, tap, tap + 1 - taps or None) * factors + total
     return total
 
 
@@ -148,7 +147,10 @@ def _lstm(layer: StreamingLstm, x: Value, past: Past) -> Value:
         inward, recurrent = (scope.stored(weight).transpose(1, 0) for weight in weights)
         gates = output @ inward + (biases[0] + biases[1])
         *last, output = functions.scan(
-            cells, gates, lambda h, c, gates, w=recurrent: _lstm_step(h, c, gates, w, width)
+            cells,
+            [gates],
+            lambda h, c, gates, w=recurrent: _lstm_step(h, c, gates, w, width),
+            [scope.dtype],
         )
         for cell in last:
             past.leave(cell)

@@ -38,7 +38,7 @@ class StreamPast:
     measures: bool = False  # whether the gains of norms are wanted
     size: int = 0
     calls: list[Call] = field(default_factory=list)
-    norms: list[tuple[int, Value]] = field(default_factory=list)  # after how many calls; gain
+    norms: list[tuple[int, Value, float]] = field(default_factory=list)  # calls, variance, epsilon
     _next: list[Value] = field(default_factory=list)
 
     def extend(self, x: Value, size: int, shape: Sequence[int], stride: int = 1) -> Value:
@@ -71,7 +71,7 @@ class StreamPast:
     def note_norm(self, x: Value, width: int, eps: float) -> None:
         """The input (batch, time, width) of a layer norm."""
         if self.measures:
-            self.norms.append((len(self.calls), functions.norm_gain(x, width, eps)))
+            self.norms.append((len(self.calls), functions.variance(x, width), eps))
 
     def next_state(self) -> Value:
         """What the next piece takes for its state."""
@@ -136,14 +136,16 @@ def frame_gains(past: StreamPast, frames: Value) -> Value:
     The largest gain of a norm in a frame times that of the last norm: frames near silence have the
     largest errors. 1 without norms, of the shape of `frames`.
     """
-    gains = []
-    for calls, gain in past.norms:
+    variances = []
+    for calls, variance, _ in past.norms:
         rate = prod(call.stride for call in past.calls[calls:])  # steps a frame
-        gains.append(gain if rate == 1 else gain.reshape(0, -1, rate).reduce("Max", 2))
-    if not gains:
+        pooled = variance if rate == 1 else variance.reshape(0, -1, rate).reduce("Min", 2)
+        variances.append(pooled)
+    if not variances:
         return frames * 0.0 + 1.0
-    *others, last = gains
-    largest = others[0] if others else last
-    for gain in others[1:]:
-        largest = largest.maximum(gain)
-    return largest * last if others else last
+    scope, (*others, last) = past.scope, variances
+    product = last.maximum(0.0) + past.norms[-1][2]
+    if others:
+        smallest = scope.op("Min", *others) if len(others) > 1 else others[0]
+        product = product * (smallest.maximum(0.0) + past.norms[0][2])
+    return scope.op("Reciprocal", scope.op("Sqrt", product))

@@ -5,9 +5,8 @@ Decoding is a table for every quantizer whose codes add up. Encoding searches as
 """
 
 import copy
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -32,11 +31,11 @@ _MOST_ROWS = 1 << 18  # of the tables that decode
 _PARTS = 32  # of the scores of a frame, while the two best are looked for
 
 
-@dataclass
-class Margin:
-    """Gaps between the two nearest codes of each frame, (batch, frames) a stage, in float32."""
+class Found(NamedTuple):
+    """codes: int64 (stages, batch, frames); gaps: between the two nearest codes, if asked for."""
 
-    gaps: list[Value] = field(default_factory=list)
+    codes: Value
+    gaps: Value | None
 
 
 class NearestCode:
@@ -44,12 +43,24 @@ class NearestCode:
 
     def __init__(self, quantizer: Any) -> None:
         self.quantizer = quantizer
-        self.exact = copy.deepcopy(quantizer).double().eval()
-        self.keeps_distances = (
-            isinstance(quantizer, SimVQ) and quantizer.config.distance != "cosine"
-        )
-        if isinstance(quantizer, CodebookQuantizer):
+        if isinstance(quantizer, SimVQ):
+            self.keeps_distances = quantizer.config.distance != "cosine"
+        else:
             self.keeps_distances = not isinstance(quantizer, FactorizedVQ | HVQ)
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether the rows are a linear map of a basis."""
+        return isinstance(self.quantizer, SimVQ) and bool(self.quantizer._is_mapped)
+
+    @property
+    def shift(self) -> torch.Tensor | None:
+        """What is taken from the latent before distances are compared."""
+        quantizer = self.quantizer
+        if isinstance(quantizer, SimVQ) and self.keeps_distances:
+            config = quantizer.config
+            return quantizer.projection.bias if config.map != "identity" and config.bias else None
+        return None
 
     def inward(self, x: Value) -> Value:
         """From latents to where codes are compared."""
@@ -58,48 +69,52 @@ class NearestCode:
             return _down_the_levels(quantizer, x)
         if isinstance(quantizer, FactorizedVQ):
             return _unit(scope.linear(x, quantizer.project_in))
-        if isinstance(quantizer, SimVQ):
-            if quantizer.config.distance == "cosine":
-                return _unit(x)
-            if quantizer.config.map != "identity" and quantizer.config.bias:
-                return x - scope.stored(quantizer.projection.bias)
-        return x
+        if not self.keeps_distances:
+            return _unit(x)
+        return x if self.shift is None else x - scope.stored(self.shift)
 
     def rows(self, scope: Scope) -> Value:
         """What is compared, (K, dim)."""
         quantizer = self.quantizer
+        if self.is_mapped:  # W basis[k]: in float64, since float32 would move the codes
+            weight = scope.stored(quantizer.projection.weight, "float64").transpose(1, 0)
+            mapped = scope.stored(quantizer.basis, "float64") @ weight
+            return mapped if scope.dtype == "float64" else mapped.cast(scope.dtype)
+        exact = copy.deepcopy(quantizer).double().eval()
         if isinstance(quantizer, SimVQ):
-            if quantizer._is_mapped:  # W basis[k]: in float64, since float32 would move the codes
-                weight = scope.stored(quantizer.projection.weight, "float64").transpose(1, 0)
-                mapped = scope.stored(quantizer.basis, "float64") @ weight
-                return mapped if scope.dtype == "float64" else mapped.cast(scope.dtype)
-            return scope.stored(_like(self.exact._codebook().rows, quantizer.basis))
-        return scope.stored(_like(self.exact._searched().rows, quantizer.codebook))
+            return scope.stored(_like(exact._codebook().rows, quantizer.basis))
+        return scope.stored(_like(exact._searched().rows, quantizer.codebook))
 
-    def codes(self, x: Value, margin: Margin | None) -> Value:
-        """Of latents (..., latent_dim), (...,) int64; `margin` gets the gaps, and minds no ties."""
-        scope = x.scope
-        query, rows = self.inward(x), self.rows(scope)
-        norms = rows.reduce("SumSquare", 1)
-        scores = query @ (rows.transpose(1, 0) * -2.0) + norms
-        if margin is not None:
-            codes, best, second = _two_smallest(scores, self.quantizer.codebook_sizes[0])
-            length = query.reduce("SumSquare", -1)
-            nearer, farther = (
-                scope.op("Sqrt", (score + length).maximum(0.0)) for score in (best, second)
-            )
-            # A difference of squares over their sum: no cancellation of what is not one already.
-            margin.gaps.append((second - best) / (nearer + farther).maximum(1e-30))
-            return codes
-        largest = scope.op("Sqrt", norms.reduce("Max", 0))
-        lengths = scope.op("Sqrt", query.reduce("SumSquare", -1, keep=True))
-        tie = (largest * largest + lengths * largest * 2.0) * TIE
-        tied = scores <= scores.reduce("Min", -1, keep=True) + tie
-        return scope.op("ArgMax", tied.cast("int32"), axis=-1, keepdims=0)
+    def vectors(self, scope: Scope) -> Value:
+        """What the codes add to the latent, (K, latent_dim)."""
+        if self.is_mapped:
+            rows = self.rows(scope)
+            return rows if self.shift is None else rows + scope.stored(self.shift)
+        return _vectors(self.quantizer, scope)
+
+
+def _search(query: Value, rows: Value, norms: Value, size: int, gaps: bool) -> list[Value]:
+    """The code (batch, frames) of a query, and its gap if asked for: then ties do not matter.
+
+    rows: -2 times the codes, (dim, K); norms: their squared lengths, (K,).
+    """
+    scope = query.scope
+    scores = query @ rows + norms
+    length = query.reduce("SumSquare", -1, keep=True)
+    if gaps:
+        code, best, second = _two_smallest(scores, size)
+        two = scope.op("Sqrt", (concat([best, second]) + length).maximum(0.0))
+        # A difference of squares over their sum: no cancellation of what is not one already.
+        gap = (second - best) / two.reduce("Sum", -1, keep=True).maximum(1e-30)
+        return [code, gap.squeeze(2)]
+    largest = norms.reduce("Max", 0)
+    tie = (largest + scope.op("Sqrt", length * largest) * 2.0) * TIE
+    tied = scores <= scores.reduce("Min", -1, keep=True) + tie
+    return [scope.op("ArgMax", tied.cast("int32"), axis=-1, keepdims=0)]
 
 
 def _two_smallest(scores: Value, size: int) -> tuple[Value, Value, Value]:
-    """Index and value of the smallest, value of the second, of the last axis.
+    """Index (batch, frames) of the smallest, its value and the second's (batch, frames, 1).
 
     By way of the smallest of each of some parts: onnxruntime's reductions are vectorized, its TopK
     is not.
@@ -108,17 +123,17 @@ def _two_smallest(scores: Value, size: int) -> tuple[Value, Value, Value]:
     two = scope.integers([2])
     if size % _PARTS or size < 4 * _PARTS:
         values, indices = scope.ops("TopK", 2, scores, two, axis=-1, largest=0)
-        best, second = (part.squeeze(-1) for part in values.split([1, 1]))
-        return indices.slice(-1, 0, 1).squeeze(-1), best, second
+        best, second = values.split([1, 1])
+        return indices.slice(2, 0, 1).squeeze(2), best, second
     width = size // _PARTS
     parts = scores.reshape(0, 0, _PARTS, width)
     lowest, part = scope.ops("TopK", 2, parts.reduce("Min", 3), two, axis=-1, largest=0)
-    part = part.slice(2, 0, 1)  # (batch, frames, 1): where the smallest is
+    part = part.slice(2, 0, 1)  # where the smallest is
     inside = scope.op("GatherND", parts, part, batch_dims=2)  # (batch, frames, width)
     values, place = scope.ops("TopK", 2, inside, two, axis=-1, largest=0)
     code = (part * scope.integers(width) + place.slice(2, 0, 1)).squeeze(2)
-    second = values.slice(2, 1, 2).minimum(lowest.slice(2, 1, 2)).squeeze(2)
-    return code, values.slice(2, 0, 1).squeeze(2), second
+    best, second = values.split([1, 1])
+    return code, best, second.minimum(lowest.slice(2, 1, 2))
 
 
 def _unit(x: Value) -> Value:
@@ -161,14 +176,17 @@ def _lfq(quantizer: LFQ, x: Value) -> Value:
     return (bits * x.scope.integers(quantizer.powers.numpy())).reduce("Sum", -1)
 
 
-def _single(quantizer: Quantizer, x: Value, margin: Margin | None) -> Value:
-    """The codes of a quantizer of one codebook."""
+def _single(quantizer: Quantizer, x: Value, gaps: bool) -> list[Value]:
+    """The codes (batch, frames) of a quantizer of one codebook, and the gaps if asked for."""
     if isinstance(quantizer, FSQ):
-        return _fsq(quantizer, x)
+        return [_fsq(quantizer, x)]
     if isinstance(quantizer, LFQ):
-        return _lfq(quantizer, x)
+        return [_lfq(quantizer, x)]
     if isinstance(quantizer, SimVQ | CodebookQuantizer):
-        return NearestCode(quantizer).codes(x, margin)
+        search = NearestCode(quantizer)
+        rows = search.rows(x.scope)
+        norms, turned = rows.reduce("SumSquare", 1), rows.transpose(1, 0) * -2.0
+        return _search(search.inward(x), turned, norms, quantizer.codebook_sizes[0], gaps)
     name = type(quantizer).__name__
     raise ModelError(_REFUSALS.get(name, f"a quantizer of type {name} has no ONNX translation"))
 
@@ -176,8 +194,7 @@ def _single(quantizer: Quantizer, x: Value, margin: Margin | None) -> Value:
 def _vectors(quantizer: Quantizer, scope: Scope) -> Value:
     """What the codes of one codebook add to the latent, (K, latent_dim)."""
     if isinstance(quantizer, SimVQ) and quantizer._is_mapped:
-        rows = NearestCode(quantizer).rows(scope)
-        return rows + scope.stored(quantizer.projection.bias) if quantizer.config.bias else rows
+        return NearestCode(quantizer).vectors(scope)
     size = quantizer.codebook_sizes[0]
     if size > _MOST_ROWS:
         raise ModelError(f"a codebook of {size} codes is too large for the tables of a graph")
@@ -192,8 +209,8 @@ _REFUSALS = {
 }
 
 
-def emit_codes(quantizer: Quantizer, x: Value, margin: Margin | None = None) -> list[Value]:
-    """The codes of all stages of latents (..., latent_dim), (...,) int64 each.
+def emit_codes(quantizer: Quantizer, x: Value, gaps: bool = False) -> Found:
+    """The codes of all stages of latents (batch, frames, latent_dim).
 
     Raises:
         ModelError: a quantizer that has no translation.
@@ -201,15 +218,75 @@ def emit_codes(quantizer: Quantizer, x: Value, margin: Margin | None = None) -> 
     if isinstance(quantizer, GroupedSimVQ):
         count = quantizer.config.num_groups
         parts = x.split([quantizer._groups()[0].latent_dim] * count)
-        each = [emit_codes(g, p, margin) for g, p in zip(quantizer._groups(), parts, strict=True)]
-        return [codes for stage in zip(*each, strict=True) for codes in stage]
-    codes: list[Value] = []
+        each = [emit_codes(g, p, gaps) for g, p in zip(quantizer._groups(), parts, strict=True)]
+        codes = _interleaved([found.codes for found in each])
+        between = [found.gaps for found in each if found.gaps is not None]
+        return Found(codes, _interleaved(between) if between else None)
     stages = list(_stages(quantizer))
+    if len(stages) > 1 and _are_alike(stages):
+        return _loop(stages, x, gaps)
+    found = []
     for stage in stages:
-        codes.append(_single(stage, x, margin))
-        if len(codes) < len(stages):
-            x = x - _vectors(stage, x.scope).take(codes[-1])
-    return codes
+        found.append(_single(stage, x, gaps))
+        if len(found) < len(stages):
+            x = x - _vectors(stage, x.scope).take(found[-1][0])
+    codes, *others = (
+        concat([value.unsqueeze(0) for value in values], axis=0)
+        for values in zip(*found, strict=True)
+    )
+    return Found(codes, others[0] if others else None)
+
+
+def _interleaved(groups: Sequence[Value]) -> Value:
+    """Stages of all groups, (stages, batch, frames) each: the first of each group first."""
+    scope, like = groups[0].scope, groups[0]
+    joined = concat([group.unsqueeze(1) for group in groups], axis=1)
+    shape = concat([scope.integers([-1]), like.length(1), like.length(2)])
+    return scope.op("Reshape", joined, shape)
+
+
+def _are_alike(stages: Sequence[Quantizer]) -> bool:
+    """Whether one search, in a loop, serves all stages."""
+    return len({stage.codebook_sizes for stage in stages}) == 1 and all(
+        isinstance(stage, SimVQ | CodebookQuantizer) and NearestCode(stage).keeps_distances
+        for stage in stages
+    )
+
+
+def _loop(stages: Sequence[Quantizer], x: Value, gaps: bool) -> Found:
+    """A loop instead of a chain of nodes: sessions of onnxruntime start sooner."""
+    scope, searches = x.scope, [NearestCode(stage) for stage in stages]
+    rows, vectors, shifts = _stacked_tables(searches, scope)
+    norms, turned = rows.reduce("SumSquare", 2), rows.transpose(0, 2, 1) * -2.0
+    size = stages[0].codebook_sizes[0]
+
+    def body(x: Value, turned: Value, norms: Value, vectors: Value, shift: Value) -> list[Value]:
+        code, *gap = _search(x - shift, turned, norms, size, gaps)
+        return [x - vectors.take(code), code, *gap]
+
+    outputs = ["int64", *([scope.dtype] if gaps else [])]
+    _, codes, *others = functions.scan([x], [turned, norms, vectors, shifts], body, outputs)
+    return Found(codes, others[0] if others else None)
+
+
+def _stacked_tables(searches: Sequence[NearestCode], scope: Scope) -> tuple[Value, Value, Value]:
+    """Rows and vectors (stages, K, dim) and shifts (stages, dim) of stages that are alike."""
+    if all(search.is_mapped and search.shift is not None for search in searches):
+        quantizers, count = [search.quantizer for search in searches], len(searches)
+        dim = quantizers[0].latent_dim
+        basis = scope.stored(torch.stack([q.basis for q in quantizers]), "float64")
+        weight = scope.joined([q.projection.weight for q in quantizers], "float64")
+        rows = basis @ weight.reshape(count, dim, dim).transpose(0, 2, 1)
+        rows = rows if scope.dtype == "float64" else rows.cast(scope.dtype)
+        shifts = scope.joined([q.projection.bias for q in quantizers], scope.dtype)
+        return rows, rows + shifts.reshape(count, 1, dim), shifts.reshape(count, dim)
+    rows, vectors = (
+        concat([make(search, scope).unsqueeze(0) for search in searches], axis=0)
+        for make in (NearestCode.rows, NearestCode.vectors)
+    )
+    none = torch.zeros(searches[0].quantizer.latent_dim)
+    each = [none if search.shift is None else search.shift for search in searches]
+    return rows, vectors, scope.constant(torch.stack(each).detach().numpy())
 
 
 def _stages(quantizer: Quantizer) -> Iterator[Quantizer]:
@@ -240,13 +317,13 @@ def _decoding_table(quantizer: Quantizer, scope: Scope) -> Value:
     stages = list(_stages(quantizer))
     if type(quantizer).__name__ == "Qinco":
         raise ModelError(_REFUSALS["Qinco"])
-    if all(isinstance(stage, SimVQ) and stage._is_mapped for stage in stages):
-        tables = [_vectors(stage, scope) for stage in stages]
-        zero = scope.constant(np.zeros((1, stages[0].latent_dim)))
-        return concat([*tables, zero], axis=0)
+    if len(stages) > 1 and all(isinstance(stage, SimVQ) for stage in stages) and _are_alike(stages):
+        _, vectors, _ = _stacked_tables([NearestCode(stage) for stage in stages], scope)
+        width: int = stages[0].latent_dim  # type: ignore[assignment]
+        zero = scope.constant(np.zeros((1, width)))
+        return concat([vectors.reshape(-1, width), zero], axis=0)
     total = sum(quantizer.codebook_sizes)
     if total > _MOST_ROWS:
         raise ModelError(f"codebooks of {total} codes are too large for the tables of a graph")
-    vectors = torch.cat(copy.deepcopy(quantizer).double().eval().vectors())
-    table = torch.cat([vectors, torch.zeros_like(vectors[:1])]).float()
-    return scope.stored(table)
+    rows = torch.cat(copy.deepcopy(quantizer).double().eval().vectors())
+    return scope.stored(torch.cat([rows, torch.zeros_like(rows[:1])]).float())

@@ -14,6 +14,9 @@ _DTYPES = {"F16": "torch.float16", "BF16": "torch.bfloat16", "F32": "torch.float
 _METADATA_FIELD, _KEY, _VALUE, _BYTES = 14, 1, 2, 2  # of ModelProto, of its entries; a wire type
 
 
+GRAPH_CHECKSUM = "graph_checksum"  # the last key in the metadata of a graph
+
+
 def mapped(path: Path) -> np.ndarray:
     """The bytes of a file, uint8, read when they are needed.
 
@@ -45,6 +48,12 @@ def weights_checksum(config: str, contents: np.ndarray) -> str:
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"the weights are not readable as safetensors: {error}") from None
     return f"{crc:08x}"
+
+
+def graph_checksum(model: bytes) -> str:
+    """CRC-32 of an ONNX file without the eight digits that follow its name, where they may be."""
+    head, name, tail = model.rpartition(GRAPH_CHECKSUM.encode())
+    return f"{zlib.crc32(tail[10:], zlib.crc32(head + name)):08x}"
 
 
 def graph_metadata(model: bytes) -> dict[str, str]:

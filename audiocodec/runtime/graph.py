@@ -16,7 +16,13 @@ import numpy as np
 
 from audiocodec.environment import available_cores
 from audiocodec.errors import MissingPackage, ModelError, one_line
-from audiocodec.runtime.files import graph_metadata, mapped, weights_checksum
+from audiocodec.runtime.files import (
+    GRAPH_CHECKSUM,
+    graph_checksum,
+    graph_metadata,
+    mapped,
+    weights_checksum,
+)
 
 FORMAT = "1"
 CONFIG_FILE = "config.yaml"  # part of what the checksum of the weights covers
@@ -66,6 +72,8 @@ class Graph:
                 f"{path}: its format is {self.metadata.get('format')!r}, this version of "
                 f"audiocodec reads {FORMAT!r}; export it again"
             )
+        if self.metadata.get(GRAPH_CHECKSUM) != graph_checksum(self._model):
+            raise ModelError(f"{path}: damaged: its checksum is not that of its contents")
         self.state_size = int(self.metadata["state_size"])
         self.state_dtype = np.dtype(self.metadata["state_dtype"])
         self._sessions: dict[int, Any] = {}

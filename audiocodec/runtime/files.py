@@ -30,7 +30,7 @@ def mapped(path: Path) -> np.ndarray:
 
 
 def weights_checksum(config: str, contents: np.ndarray) -> str:
-    """That of a model's configuration and the bytes of its safetensors file, see models/bundle.py.
+    """That of a model's configuration and the bytes of its safetensors file, see models/weights.py.
 
     Raises:
         ModelError: the bytes are not a safetensors file.

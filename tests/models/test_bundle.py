@@ -8,8 +8,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from audiocodec.errors import ModelError
-from audiocodec.models.bundle import BASIS_KEY, load_codec, save_codec
+from audiocodec.models.bundle import load_codec, save_codec
 from audiocodec.models.folders import CONFIG_FILE, WEIGHTS_FILE
+from audiocodec.models.weights import BASIS_KEY
 from tests.conftest import build_codec
 from tests.models.variants import VARIANTS, WHOLE, variant
 

@@ -3,10 +3,10 @@
     python local/single_page.py --rows NAME=EXPERIMENT ... --residual RESULTS \\
         --command "./run.sh ..." --output ../../docs/single_codebook
 
-Each EXPERIMENT has `release/NAME`, `results/1/summary.json` of `codec evaluate` and
-`results/usage.json` of `codec model usage` on unseen and on training speech; RESULTS has a folder
-of `codec evaluate` for each number of stages. OUTPUT.json and OUTPUT.md are written, the latter
-from the former alone.
+Each EXPERIMENT has `release/NAME`, `results/1/summary.json` of `codec evaluate` and, if it was
+made, `results/usage.json` of `codec model usage` on unseen and on training speech; RESULTS has a
+folder of `codec evaluate` for each number of stages. OUTPUT.json and OUTPUT.md are written, the
+latter from the former alone.
 """
 
 import argparse
@@ -38,8 +38,8 @@ Codes in use, of the codebook or of all stages together, and their perplexity:
 
 ## How it was made
 
-`{command}` at {commit}, on {processor}, torch {torch}. Each model starts from the encoder and
-decoder of `{residual}`. Page: `python local/single_page.py` in `egs/speech`.
+`{command}` on {processor}, torch {torch}. Each model starts from the encoder and decoder of
+`{residual}`. Page: `python local/single_page.py` in `egs/speech` at {commit}.
 """
 
 
@@ -89,10 +89,8 @@ def single_row(name: str, experiment: Path) -> dict[str, Any]:
     about = {"model": name, "steps": int(checkpoints[-1].name.removeprefix("step_"))}
     about |= {"hash": codec.weight_hash, "bitrate": codec.bitrate(), "megabytes": size / 1e6}
     results = experiment / "results"
-    return about | {
-        "scores": scores_of(results / "1"),
-        "usage": used(read(results / "usage.json"), 1),
-    }
+    usage = read(results / "usage.json") if (results / "usage.json").exists() else None
+    return about | {"scores": scores_of(results / "1"), "usage": used(usage, 1)}
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -135,11 +133,12 @@ def page(about: dict[str, Any]) -> str:
 
 
 def scores_table(rows: list[dict[str, Any]]) -> str:
-    names = [n for n in SCORES if all(n in row["scores"]["metrics"] for row in rows)]
+    names = [n for n in SCORES if any(n in row["scores"]["metrics"] for row in rows)]
     lines = ["| model | kbit/s | " + " | ".join(names) + " | MB | weights |"]
     lines.append("|---|---|" + "---|" * len(names) + "---|---|")
     for row in rows:
-        means = [f"{row['scores']['metrics'][name]['mean']:.3f}" for name in names]
+        scored = row["scores"]["metrics"]
+        means = [f"{scored[name]['mean']:.3f}" if name in scored else "-" for name in names]
         size = "" if row["megabytes"] is None else f"{row['megabytes']:.1f}"
         cells = [row["model"], f"{row['bitrate'] / 1000:.2f}", *means, size, f"`{row['hash']}`"]
         lines.append("| " + " | ".join(cells) + " |")

@@ -48,7 +48,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, cluster(None, 2) as ray:
         os.chdir(folder)
         address = ray.get_runtime_context().gcs_address
-        print(json.dumps(measure(address, args), indent=1))
+        with contextlib.redirect_stdout(sys.stderr):  # Ray prints who was killed
+            found = measure(address, args)
+    print(json.dumps(found, indent=1))
 
 
 def measure(address: str, args: argparse.Namespace) -> dict[str, Any]:

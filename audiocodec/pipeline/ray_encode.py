@@ -18,8 +18,6 @@ from audiocodec.pipeline.progress import Progress
 from audiocodec.pipeline.ray_cluster import cluster, pack, results, room, unpack
 from audiocodec.pipeline.shard_encoder import ManifestRow, ShardEncoder
 
-_RETRIES = 9  # of a shard whose actor dies; one that kills them all must not do so for ever
-
 
 def encode_on_ray(
     shards: Sequence[Shard],
@@ -50,7 +48,6 @@ def encode_on_ray(
             "compute": ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=1),
             "num_cpus": cpus,
             "num_gpus": gpus or None,
-            "max_task_retries": _RETRIES,
         }
         by_index = {shard.index: shard for shard in shards}
         for index, rows, problem in results(ray, shards, ShardActor, **how):

@@ -54,6 +54,10 @@ QUESTIONS = {
         "How much smaller are entropy-coded files, and how long do they take?",
         "python benchmarks/entropy.py",
     ),
+    "what_is_missing": (
+        "What keeps the shipped model from sounding like the original?",
+        "python benchmarks/what_is_missing.py",
+    ),
     "evaluation": (
         "Does scoring scale with processes, and what does it cost beyond the metric libraries?",
         "python benchmarks/evaluation.py",

@@ -5,12 +5,13 @@
 Scores what it decodes of FOLDER (default: the shipped samples) with all quantizers, and the same
 after an oracle has put in parts of the original: MDCT coefficients of some frequencies, or the
 energies of 9 neighbouring coefficients (340 Hz) in each frame, with the decoded coefficients below
-them. JSON.
+them. Besides, by how many dB bands are too loud or too soft on the whole. JSON.
 """
 
 import json
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from audiocodec.models.bundle import load_codec
 
 METRICS = ("pesq_wb", "stoi", "harmonic_correlation")
 SMOOTHED = 9  # coefficients
+EDGES = (0, 600, 1200, 1800, 2400, 3600, 4800, 7500, 11_250)  # Hz, of the bands
 Oracle = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -39,10 +41,12 @@ def main() -> None:
     codec = load_codec(runtime="torch")
     lapped = Lapped(codec.hop_length, codec.sample_rate)
     scores: dict[str, list[list[float]]] = {}
+    levels: list[list[float]] = []
     for path in files:
         original = read_waveform(path, codec.sample_rate)[0]
         decoded = codec.reconstruct(torch.from_numpy(original))
         pair = lapped.spectra(torch.from_numpy(original)), lapped.spectra(decoded)
+        levels.append(lapped.excess(*pair))
         for name, oracle in oracles(lapped).items():
             waveform = lapped.waveform(oracle(*pair), len(original)).clamp(-1, 1).numpy()
             row, _ = score_signals(original, waveform, codec.sample_rate, METRICS)
@@ -52,6 +56,10 @@ def main() -> None:
         "files": len(files),
         "model_hash": codec.weight_hash,
         "scores": {name: dict(zip(METRICS, row, strict=True)) for name, row in means.items()},
+        "excess_decibels": {
+            f"{low} to {high} Hz": round(excess, 1)
+            for (low, high), excess in zip(pairwise(EDGES), np.mean(levels, axis=0), strict=True)
+        },
         "environment": environment(),
     }
     print(json.dumps(report, indent=2))
@@ -71,6 +79,15 @@ class Lapped:
         hop = self.hop_length
         padded = F.pad(waveform, (hop, -len(waveform) % hop + hop))
         return padded.unfold(0, 2 * hop, hop) @ self.bases.transpose(1, 2)
+
+    def excess(self, real: Tensor, fake: Tensor) -> list[float]:
+        """dB by which the mean power of the decoded is above that of the original, by bands."""
+        power = [spectra.square().sum((0, 1)) for spectra in (real, fake)]
+        edges = [self.bin(edge) for edge in EDGES]
+        return [
+            float(10 * (power[1][low:high].sum() / power[0][low:high].sum()).log10())
+            for low, high in pairwise(edges)
+        ]
 
     def waveform(self, mdct: Tensor, num_samples: int) -> Tensor:
         older, newer = (mdct @ self.bases[0]).chunk(2, dim=1)

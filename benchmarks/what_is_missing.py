@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from audiocodec.audio import AUDIO_SUFFIXES, read_waveform
@@ -25,6 +25,7 @@ from audiocodec.environment import environment
 from audiocodec.evaluation.scoring import score_signals
 from audiocodec.features.mdct import lapped_basis, mdct_basis
 from audiocodec.models.bundle import load_codec
+from audiocodec.modules.overlap import overlap_add
 
 METRICS = ("pesq_wb", "stoi", "harmonic_correlation")
 SMOOTHED = 9  # coefficients
@@ -90,10 +91,9 @@ class Lapped:
         ]
 
     def waveform(self, mdct: Tensor, num_samples: int) -> Tensor:
-        older, newer = (mdct @ self.bases[0]).chunk(2, dim=1)
-        return (F.pad(older, (0, 0, 0, 1)) + F.pad(newer, (0, 0, 1, 0))).flatten()[
-            self.hop_length : self.hop_length + num_samples
-        ]
+        segments = (mdct @ self.bases[0]).unflatten(1, (2, self.hop_length)).unsqueeze(0)
+        blocks = overlap_add(nn.Identity(), segments, None).flatten()
+        return blocks[self.hop_length : self.hop_length + num_samples]
 
 
 def oracles(lapped: Lapped) -> dict[str, Oracle]:

@@ -5,10 +5,9 @@ number of threads: encoding runs in float64, where rounding differences between 
 are too small to move a latent across a boundary between two codes. Decoding runs in float32.
 """
 
-import contextlib
 import copy
 import hashlib
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ from audiocodec.models.base import BaseCodec, DecodeStep, EncodeStep
 from audiocodec.models.batch_size import encoder_batch_seconds
 from audiocodec.models.config import CodecConfig
 from audiocodec.models.inputs import ABSENT
+from audiocodec.models.threads import torch_threads
 from audiocodec.modules import DECODERS, ENCODERS
 from audiocodec.modules.streaming import StreamState
 from audiocodec.quantization import QUANTIZERS
@@ -157,15 +157,9 @@ class Codec(nn.Module, BaseCodec[Tensor]):
     def own(self, array: np.ndarray) -> Tensor:
         return _tensor(array).to(self.device)
 
-    @contextlib.contextmanager
-    def threads(self, count: int | None) -> Iterator[None]:
+    def threads(self, count: int | None) -> AbstractContextManager[None]:
         """PyTorch's number of threads is one for the whole process."""
-        former = torch.get_num_threads()
-        torch.set_num_threads(former if count is None else count)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(former)
+        return torch_threads(count)
 
     def batch_seconds(self) -> float:
         encoder, _ = self.exact_encoder()

@@ -2,15 +2,15 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from audiocodec.errors import ConfigError
 from audiocodec.models.cost import Cost, count_macs, num_parameters
+from audiocodec.models.threads import torch_threads
 
 _COUNTED_SECONDS = 2  # and twice as much: what is done once a call drops out of the difference
 
@@ -91,7 +91,7 @@ class Peer(ABC):
 
     def threads(self, count: int | None) -> AbstractContextManager[None]:
         """Let it use so many CPU threads inside the block; None leaves it as it is."""
-        return _torch_threads(count)
+        return torch_threads(count)
 
     @property
     def codebooks(self) -> Sequence[Codebook]:
@@ -126,16 +126,6 @@ class Peer(ABC):
 
     def _kilobits(self, count: int) -> float:
         return sum(book.bitrate for book in self._codebooks[:count]) / 1000
-
-
-@contextmanager
-def _torch_threads(count: int | None) -> Iterator[None]:
-    former = torch.get_num_threads()
-    torch.set_num_threads(former if count is None else count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(former)
 
 
 def _repeated(waveform: Tensor, num_samples: int) -> Tensor:

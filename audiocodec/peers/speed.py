@@ -16,6 +16,7 @@ from torch import Tensor
 from audiocodec.audio import read_waveform
 from audiocodec.errors import CodecError, one_line
 from audiocodec.models.cost import Cost
+from audiocodec.models.threads import torch_threads
 from audiocodec.peers.base import Peer
 from audiocodec.peers.loading import Loader, peak_of
 
@@ -156,13 +157,12 @@ def _speed(own: _Running, threads: int) -> dict[str, dict[str, float]]:
 
 def _matrix_rate(threads: int) -> float:
     """GMAC/s of a large product of float32 matrices: as fast as this machine computes anything."""
-    matrix, former = torch.ones(1024, 1024), torch.get_num_threads()
-    torch.set_num_threads(threads)
-    start = time.perf_counter()
-    for _ in range(_PRODUCTS):
-        torch.mm(matrix, matrix)
-    took = time.perf_counter() - start
-    torch.set_num_threads(former)
+    matrix = torch.ones(1024, 1024)
+    with torch_threads(threads):
+        start = time.perf_counter()
+        for _ in range(_PRODUCTS):
+            torch.mm(matrix, matrix)
+        took = time.perf_counter() - start
     return _PRODUCTS * len(matrix) ** 3 / took / 1e9
 
 

@@ -13,7 +13,11 @@ of iterations and lets W, S and theta learn.
 In a codec the coefficients must be sent. Of the largest `num_quantizers` of them each code says
 which atom it is and which of `levels` multiples of a step, so that position and quantized
 coefficient together cost log2(atoms * levels) bits. The order of the codes, by size, is sent along
-and only serves to cut the list short. SC-VAE leaves its coefficients continuous and counts no bits.
+and only serves to cut the list short.
+
+SC-VAE leaves its coefficients continuous and counts no bits, and its encoder learns through them.
+The few that are sent would pass few directions of the gradient, and the latents shrink to these:
+here it passes straight through, and dictionary and ISTA learn from latents that stand still.
 """
 
 from dataclasses import dataclass
@@ -37,7 +41,7 @@ from audiocodec.quantization.gradients import pass_gradient
 from audiocodec.quantization.simvq import latent_variance
 from audiocodec.quantization.stages import active_stages
 
-LARGEST = 0.999  # of the coefficients at the start are within the levels
+STEPS = 100  # that are tried at the start
 
 
 @dataclass(frozen=True)
@@ -100,45 +104,53 @@ class Sparse(Quantizer):
         return found
 
     def forward(self, latent: Tensor, num_quantizers: int | Tensor | None = None) -> Quantized:
-        latent, count = at_least_float32(latent), self.num_quantizers
-        active = active_stages(count, num_quantizers, latent)
+        latent = at_least_float32(latent)
+        active = active_stages(self.num_quantizers, num_quantizers, latent)
         with torch.autocast(latent.device.type, enabled=False):
-            found = self.coefficients(to_frames(latent))
-            chosen = found.abs().topk(count, dim=1).indices  # (n, count)
-            kept = found.gather(1, chosen)
-            codes = from_frames(self._codes_of(chosen, kept), latent)
-            parts = kept.unsqueeze(2) * F.embedding(chosen, self.atoms)
-            smooth = from_frames(self.bias.expand(len(parts), -1), latent)
-            sent = from_frames(self.bias.expand(len(parts), -1), latent)
-            for index, weight in enumerate(active):
-                smooth = smooth + weight * from_frames(parts[:, index], latent)
-                sent = sent + weight * self._added(codes[:, index : index + 1])
-            loss = self._loss(latent, sent) + self._penalty(found, latent)
-        return Quantized(pass_gradient(smooth, sent, "straight_through"), codes, loss)
+            found, codes, sent = self._approximate(latent.detach(), active)
+            codebook = (sent - latent.detach()).square().mean()
+            commitment = (latent - sent.detach()).square().mean()
+            loss = codebook + self.config.commitment_weight * commitment
+            variance = latent_variance(latent)
+            penalty = self.config.sparsity_weight * found.abs().mean()
+            loss = loss / variance + penalty / variance.sqrt()
+        return Quantized(pass_gradient(latent, sent, "straight_through"), codes, loss)
 
-    def _loss(self, latent: Tensor, sent: Tensor) -> Tensor:
-        codebook = (sent - latent.detach()).square().mean()
-        commitment = (latent - sent.detach()).square().mean()
-        return (codebook + self.config.commitment_weight * commitment) / latent_variance(latent)
+    def _approximate(self, latent: Tensor, active: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """All coefficients (n, atoms), the codes of the largest, and what these add up to.
 
-    def _penalty(self, found: Tensor, latent: Tensor) -> Tensor:
-        return self.config.sparsity_weight * found.abs().mean() / latent_variance(latent).sqrt()
+        The sum has the value of `decode` and the gradient of coefficients that are not rounded:
+        none to those beyond the last level, and to the step (Esser et al. 2020, arXiv:1902.08153).
+        """
+        found = self.coefficients(to_frames(latent))
+        chosen = found.abs().topk(self.num_quantizers, dim=1).indices  # (n, count)
+        scaled = self._scaled(found.gather(1, chosen))
+        levels = pass_gradient(scaled, scaled.round(), "straight_through")
+        sent = from_frames(self.bias.expand(len(found), -1), latent)
+        for index, weight in enumerate(active):
+            added = self._part(levels[:, index], chosen[:, index])
+            sent = sent + weight * from_frames(added, latent)
+        return found, from_frames(self._codes_of(chosen, levels), latent), sent
 
-    def _codes_of(self, chosen: Tensor, kept: Tensor) -> Tensor:
-        """Atoms (n, count) and their coefficients -> codes (n, count)."""
-        levels, low = self.config.levels, self.config.levels // 2
-        step = self.step.detach().abs().clamp_min(torch.finfo(kept.dtype).tiny)
-        level = (kept / step).round().clamp(-low, levels - 1 - low).long() + low
-        return chosen * levels + level
+    def _scaled(self, kept: Tensor) -> Tensor:
+        """Coefficients in steps, within the levels."""
+        low = self.config.levels // 2
+        step = self.step.abs().clamp_min(torch.finfo(kept.dtype).tiny)
+        return (kept / step).clamp(-low, self.config.levels - 1 - low)
+
+    def _codes_of(self, chosen: Tensor, levels: Tensor) -> Tensor:
+        """Atoms (n, count) and the levels of their coefficients -> codes (n, count)."""
+        return chosen * self.config.levels + levels.detach().long() + self.config.levels // 2
+
+    def _part(self, levels: Tensor, atoms: Tensor) -> Tensor:
+        """(...) and (...) -> (..., latent_dim)."""
+        return (levels * self.step.abs()).unsqueeze(-1) * F.embedding(atoms, self.atoms)
 
     def _added(self, codes: Tensor) -> Tensor:
         """What codes (batch, 1, *positions) add to the latent."""
-        levels = self.config.levels
-        level = (codes.squeeze(1) % levels - levels // 2).to(self.step.dtype)
-        added = (level * self.step.abs()).unsqueeze(-1) * F.embedding(
-            codes.squeeze(1) // levels, self.atoms
-        )
-        return added.movedim(-1, 1)
+        levels, codes = self.config.levels, codes.squeeze(1)
+        level = (codes % levels - levels // 2).to(self.step.dtype)
+        return self._part(level, codes // levels).movedim(-1, 1)
 
     @torch.no_grad()
     def encode(self, latent: Tensor, num_quantizers: int | None = None) -> Tensor:
@@ -148,7 +160,7 @@ class Sparse(Quantizer):
             frames = frames.to(torch.promote_types(frames.dtype, self.atoms.dtype))
             found = self.coefficients(frames)
             chosen = found.abs().topk(self.num_quantizers, dim=1).indices[:, :count]
-            codes = self._codes_of(chosen, found.gather(1, chosen))
+            codes = self._codes_of(chosen, self._scaled(found.gather(1, chosen)).round())
         return from_frames(codes, latent)
 
     def decode(self, codes: Tensor) -> Tensor:
@@ -171,8 +183,17 @@ class Sparse(Quantizer):
         deviation = float(spread.square().sum(1).mean().sqrt())
         self._as_ista(self.config.sparsity * deviation)
         found = self.coefficients(frames[: 16 * self.config.atoms])
-        largest = found.abs().amax(1).quantile(LARGEST).clamp_min(1e-6)
-        self.step.copy_(2 * largest / self.config.levels)
+        kept = found.gather(1, found.abs().topk(self.num_quantizers, dim=1).indices)
+        self._start_step(kept)
+
+    def _start_step(self, kept: Tensor) -> None:
+        """Take the step with the least error, of `STEPS` up to one that cuts no coefficient."""
+        largest = float(2 * kept.abs().max().clamp_min(1e-6) / self.config.levels)
+        errors = []
+        for part in range(1, STEPS + 1):
+            self.step.fill_(largest * part / STEPS)
+            errors.append(float((self._scaled(kept).round() * self.step - kept).square().mean()))
+        self.step.fill_(largest * (1 + errors.index(min(errors))) / STEPS)
 
 
 def soft_threshold(x: Tensor, threshold: Tensor) -> Tensor:

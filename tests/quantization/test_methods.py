@@ -342,6 +342,19 @@ def test_sparse_codes_say_the_atom_and_its_multiple():
     assert quantizer.codebook_sizes == (16, 16)
 
 
+def test_sparse_coefficients_learn_through_their_rounding_and_not_beyond_the_levels():
+    quantizer = Sparse(SparseConfig(atoms=2, levels=4, num_quantizers=1, iterations=1), 2)
+    put(quantizer.atoms, [[1.0, 0.0], [0.0, 1.0]])
+    put(quantizer.step, 0.5)
+    quantizer._as_ista(0.0)
+    latent = torch.tensor([[[0.4, 9.0], [0.0, 0.0]]])
+    _, codes, sent = quantizer._approximate(latent, torch.ones(1, 1, 1, 1))
+    assert codes.flatten().tolist() == [3, 3]  # 0.4 / 0.5 is rounded to 1; 18 is cut to it
+    sent[:, 0].sum().backward()
+    assert quantizer.analysis.grad[0].tolist() == pytest.approx([0.4, 0.0])
+    assert value(quantizer.step.grad) == pytest.approx((1 - 0.8) + 1)
+
+
 def test_the_stages_of_a_stack_share_one_straight_gradient():
     stack = Stack(StackConfig(3, VQConfig(codebook_size=8)), 4)
     latent = torch.randn(1, 4, 9, generator=torch.Generator().manual_seed(0)).requires_grad_()

@@ -17,7 +17,7 @@ from audiocodec.quantization.search import Codebook, nearest
 PASSES = 40
 PULL = 3  # weight of an unused code, in equal shares of the frames; 1 lets some escape again
 ENOUGH = 0.99
-MOST_CODES = 4096  # that are fitted; of a larger codebook, whose rows are as random, the first ones
+MOST_CODES = 8192  # of a codebook that is fitted; more would take minutes
 FEWEST_FRAMES = 4  # for each code and dimension: fewer leave codes unused by chance
 MOST_FRAMES = 8  # for each code; more hardly move the fit
 RIDGE = 1e-6  # relative to the mean square of the basis rows
@@ -39,11 +39,11 @@ def fit_map(
         enough: share of codes in use that ends the passes; more than 1 for all passes.
 
     Returns:
-        weight and bias, float64; unchanged for too few frames.
+        weight and bias, float64; unchanged for a codebook of more than `MOST_CODES` or for too few
+        frames.
     """
     weight, bias = weight.double(), None if bias is None else bias.double()
-    basis = basis[:MOST_CODES]
-    if len(frames) < FEWEST_FRAMES * max(basis.shape):
+    if len(basis) > MOST_CODES or len(frames) < FEWEST_FRAMES * max(basis.shape):
         return weight, bias
     frames = frames.double()[:: max(len(frames) // (MOST_FRAMES * max(basis.shape)), 1)]
     rows = basis.double()

@@ -48,9 +48,11 @@ def emit_exact(codec: Any, names: Names) -> Emitted:
 
 
 def emit_gaps(codec: Any, names: Names, dtype: str) -> Emitted:
-    """To be measured: gaps (batch, num_quantizers, frames) and gains (batch, frames)."""
+    """To be measured: gaps (batch, num_quantizers, frames) and, in float32, their gains (batch,
+    frames).
+    """
     scope = Scope(names, dtype)
-    past = StreamPast(scope, scope.value("state"), measures=True)
+    past = StreamPast(scope, scope.value("state"), measures=dtype == "float32")
     codes, gaps = emit_codes(codec.quantizer, _latent(codec, scope, past), gaps=True)
     assert gaps is not None
     outputs = {

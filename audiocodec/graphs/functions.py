@@ -1,25 +1,12 @@
 """Functions of values; where onnxruntime has no float64 kernel, composed of operators that do."""
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 
-import numpy as np
+import torch
 
 from audiocodec.graphs.builder import Scope, Value
-
-
-def layer_norm(x: Value, weight: Value | None, bias: Value | None, width: int, eps: float) -> Value:
-    """Over the last axis, `width` wide."""
-    scale = weight if weight is not None else x.scope.constant(np.ones(width))
-    # Zeros instead of no bias: onnxruntime 1.32 crashes when it fuses a sum and a norm without.
-    shift = bias if bias is not None else x.scope.constant(np.zeros(width))
-    return x.scope.op("LayerNormalization", x, scale, shift, axis=-1, epsilon=eps)
-
-
-def variance(x: Value, width: int) -> Value:
-    """Over the last axis of (batch, time, width), (batch, time), roughly."""
-    mean = x.reduce("Mean", 2)
-    return x.reduce("SumSquare", 2) / float(width) - mean * mean
 
 
 def elu(x: Value) -> Value:
@@ -30,11 +17,17 @@ def elu(x: Value) -> Value:
 
 
 def asinh(x: Value) -> Value:
-    """sign(x) log(|x| + sqrt(x^2 + 1)): onnxruntime's own is slow, and float32 only."""
+    """sign(x) log(1 + u), u = |x| + x^2 / (1 + sqrt(1 + x^2)): onnxruntime's own is slow.
+
+    What rounding leaves out of 1 + u is made good, which matters where x is small.
+    """
     scope = x.scope
     size = scope.op("Abs", x)
-    root = scope.op("Sqrt", size * size + 1.0)
-    return scope.op("Sign", x) * scope.op("Log", size + root)
+    square = size * size
+    u = size + square / (scope.op("Sqrt", square + 1.0) + 1.0)
+    sum_ = u + 1.0
+    log = scope.op("Log", sum_) + (u - (sum_ - 1.0)) / sum_
+    return scope.op("Sign", x) * log
 
 
 def scan(
@@ -57,44 +50,36 @@ def scan(
 
 
 def gelu(x: Value) -> Value:
-    """x Phi(x)."""
+    """x Phi(x) = (x + |x| erf |x / sqrt(2)|) / 2."""
     if x.scope.dtype == "float32":
         return x.scope.op("Gelu", x)
-    return x * (erf(x * math.sqrt(0.5)) + 1.0) * 0.5
+    size = x.scope.op("Abs", x)
+    return (x + size * erf_of_positive(size * math.sqrt(0.5))) * 0.5
 
 
-_ERF_STEP, _ERF_END, _ERF_TERMS = 1 / 16, 6.0, 11
+_ERF_STEP, _ERF_END = 1 / 256, 6.0
 
 
-def erf(x: Value) -> Value:
-    """To 1e-15: a Taylor series around the nearest point of a grid; 1 from 6 on.
+def erf_of_positive(x: Value) -> Value:
+    """To 1e-14: a Taylor series around the nearest point of a grid; 1 from 6 on.
 
-    The derivatives of erf at a are 2 / sqrt(pi) exp(-a^2) times Hermite polynomials,
-    d^(n+1) erf = 2 / sqrt(pi) (-1)^n H_n(a) exp(-a^2).
+    The derivatives of erf at a are g = 2 / sqrt(pi) exp(-a^2) times Hermite polynomials: g, -2 a g,
+    (4 a^2 - 2) g, -(8 a^3 - 12 a) g. The grid's tables stay in the nearest cache.
     """
     scope = x.scope
-    size = scope.op("Abs", x).minimum(_ERF_END)
-    cell = scope.op("Round", size * (1 / _ERF_STEP))
-    rest = size - cell * _ERF_STEP
-    index = cell.cast("int64")
-    first, *others = _erf_series()[::-1]
-    total = scope.constant(first).take(index)
-
-    def horner(total: Value, coefficients: Value) -> list[Value]:
-        inner = total.scope
-        return [total * rest.seen_from(inner) + coefficients.take(index.seen_from(inner))]
-
-    (total,) = scan([total], [scope.constant(np.stack(others))], horner, [])
-    return scope.op("Sign", x) * total
+    x = x.minimum(_ERF_END)
+    cell = scope.op("Round", x * (1 / _ERF_STEP))
+    index, a = cell.cast("int64"), cell * _ERF_STEP
+    rest = x - a
+    square = a * a * (1 / 3)
+    inner = square * 2.0 - 1 / 3 - rest * (a * (square - 0.5))
+    change = rest * (1.0 - rest * (a - rest * inner))
+    values, slopes = map(scope.stored, _erf_grid())
+    return values.take(index) + slopes.take(index) * change
 
 
-def _erf_series() -> np.ndarray:
-    """(terms, grid points): Taylor coefficients."""
-    grid = np.arange(round(_ERF_END / _ERF_STEP) + 1) * _ERF_STEP
-    rows = [np.array([math.erf(a) for a in grid])]
-    hermite, former = np.ones_like(grid), np.zeros_like(grid)
-    for n in range(_ERF_TERMS):
-        factor = 2 / math.sqrt(math.pi) * (-1) ** n / math.factorial(n + 1)
-        rows.append(factor * hermite * np.exp(-(grid**2)))
-        hermite, former = 2 * grid * hermite - 2 * n * former, hermite
-    return np.stack(rows)
+@functools.cache
+def _erf_grid() -> tuple[torch.Tensor, torch.Tensor]:
+    """erf and its derivative at the points of the grid, float64; tables of the model."""
+    grid = torch.arange(round(_ERF_END / _ERF_STEP) + 1, dtype=torch.float64) * _ERF_STEP
+    return grid.erf(), 2 / math.sqrt(math.pi) * (-grid.square()).exp()

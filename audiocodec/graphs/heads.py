@@ -12,6 +12,7 @@ from torch import nn
 
 from audiocodec.errors import ModelError
 from audiocodec.features.mdct import lapped_basis
+from audiocodec.graphs import lapped
 from audiocodec.graphs.builder import Scope, Value, concat
 from audiocodec.graphs.layers import Past
 from audiocodec.modules.harmonic import _QUIET, _SMOOTHED, _TABLE_FRAMES, HarmonicHead
@@ -42,8 +43,8 @@ def _mdct(head: MdctHead, features: Value, past: Past) -> Value:
     scope, hop = past.scope, head.hop_length
     log_magnitude, phase = scope.linear(features, head.project).split([hop, hop])
     coefficients = _bounded_exp(log_magnitude) * scope.op("Cos", phase)
-    segments = coefficients @ scope.stored(head.basis)
-    return _overlap_add(segments.split([hop, hop]), past, hop).reshape(0, -1)
+    cosines = scope.stored(head.basis).transpose(1, 0)
+    return _lapped_add(coefficients, cosines, past, hop).reshape(0, -1)
 
 
 def _istft(head: IstftHead, features: Value, past: Past) -> Value:
@@ -72,20 +73,32 @@ def _inverse_dft(scope: Scope, n_fft: int) -> Value:
     return concat([real, imaginary], axis=0)
 
 
+def _lapped_add(coefficients: Value, cosines: Value, past: Past, hop: int) -> Value:
+    """The inverse MDCT, (batch, frames, hop)."""
+    now, later = lapped.synthesise(coefficients, cosines, hop)
+    former = past.extend(later, 1, (-(-hop // 2),)).slice(1, 0, -1)
+    return lapped.overlap(now, former, hop)
+
+
 def _harmonic(head: HarmonicHead, features: Value, past: Past) -> Value:
     scope, hop, config = past.scope, head.hop_length, head.config
-    lapped = _lapped_table(scope, hop)  # (2 * hop, 2 * hop): cosines, sines
-    basis = lapped.slice(1, 0, hop).transpose(1, 0)
+    table = _lapped_table(scope, hop)  # (2 * hop, 2 * hop): cosines, sines
+    cosines = table.slice(1, 0, hop)
+    waves = cosines.slice(1, config.start), table.slice(1, hop + config.start)
     parts = _harmonic_parts(head, features)
-    low = parts.slice(2, 0, config.source) @ basis.slice(0, 0, config.source)
-    analysis = concat([lapped.slice(1, config.start, hop), lapped.slice(1, hop + config.start)])
-    harmonics = _harmonics(head, _overlap_add(low.split([hop, hop]), past, hop), analysis, past)
+    low = parts.slice(2, 0, config.source)
+    voice = _lapped_add(low, cosines.slice(1, 0, config.source), past, hop)
+    harmonics = _harmonics(head, voice, waves, past)
     ready = past.extend(parts, 1, (sum(head.sizes),)).slice(1, 0, -1)  # harmonics are as late
     direct, voiced, unvoiced = ready.split(head.sizes)
     excited = voiced * harmonics + unvoiced * (_noise(head, features, past) * config.noise_gain)
-    segments = direct @ basis.slice(0, 0, config.direct)
-    segments = segments + excited @ basis.slice(0, config.start)
-    return _overlap_add(segments.split([hop, hop]), past, hop).reshape(0, -1)
+    both = config.direct - config.start  # coefficients that have either
+    spectrum = [
+        direct.slice(2, 0, config.start),
+        direct.slice(2, config.start) + excited.slice(2, 0, both),
+        excited.slice(2, both),
+    ]
+    return _lapped_add(concat(spectrum), cosines, past, hop).reshape(0, -1)
 
 
 def _lapped_table(scope: Scope, hop: int) -> Value:
@@ -105,15 +118,31 @@ def _harmonic_parts(head: HarmonicHead, features: Value) -> Value:
     return concat([direct, *(gain * scope.op("Sqrt", share) for share in shares)])
 
 
-def _harmonics(head: HarmonicHead, waveform: Value, analysis: Value, past: Past) -> Value:
-    scope, hop, excited = past.scope, head.hop_length, head.sizes[1]
+def _harmonics(
+    head: HarmonicHead, waveform: Value, waves: tuple[Value, Value], past: Past
+) -> Value:
+    scope, hop = past.scope, head.hop_length
     blocks = past.extend(scope.op("Relu", waveform), 1, (hop,))
-    frames = concat([blocks.slice(1, 0, -1), blocks.slice(1, 1)])
-    cosine, sine = (frames @ analysis).split([excited, excited])
-    power = (cosine * cosine + sine * sine) * 0.5
-    side = _SMOOTHED // 2
-    level = scope.op("AveragePool", power, kernel_shape=[_SMOOTHED], pads=[side, side])
+    cosine, sine = lapped.analyse(blocks, *waves, hop)
+    level = _smoothed((cosine * cosine + sine * sine) * 0.5, head.sizes[1])
     return cosine / scope.op("Sqrt", level + _QUIET)
+
+
+def _smoothed(x: Value, width: int) -> Value:
+    """Means of `_SMOOTHED` neighbours on the last axis, fewer at its ends.
+
+    Sums of twice as many each time: onnxruntime's pooling takes four times as long.
+    """
+    side = _SMOOTHED // 2
+    padded = total = x.scope.op("Pad", x, x.scope.integers([0, 0, side, 0, 0, side]))
+    covered = 1
+    while 2 * covered < _SMOOTHED:
+        total = total.slice(2, 0, -covered) + total.slice(2, covered)
+        covered *= 2
+    total = total.slice(2, 0, -1) + padded.slice(2, covered)
+    place = np.arange(width)
+    count = 1 + np.minimum(place, side) + np.minimum(place[::-1], side)
+    return total * (1 / count)
 
 
 def _noise(head: HarmonicHead, features: Value, past: Past) -> Value:

@@ -6,11 +6,12 @@ Values are (batch, time, channels). `past` says where earlier steps come from (p
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import nn
 
 from audiocodec.errors import ModelError
-from audiocodec.graphs import functions
+from audiocodec.graphs import functions, lapped
 from audiocodec.graphs.builder import Scope, Value, concat
 from audiocodec.modules.conv import CausalConv, CausalDepthwiseConv, CausalTransposedConv
 from audiocodec.modules.convnext import ConvNextBlock, ConvNextStack
@@ -39,7 +40,7 @@ class Past(Protocol):
 
     def leave(self, x: Value) -> None: ...
 
-    def note_norm(self, x: Value, width: int, eps: float) -> None: ...
+    def norm(self, x: Value, weight: Value, bias: Value, eps: float) -> Value: ...
 
 
 def emit(layer: nn.Module, x: Value, past: Past) -> Value:
@@ -95,9 +96,7 @@ def _depthwise(layer: CausalDepthwiseConv, x: Value, past: Past) -> Value:
 def norm(layer: nn.LayerNorm, x: Value, past: Past) -> Value:
     """Over channels."""
     weight, bias = (x.scope.stored(w) for w in (layer.weight, layer.bias))
-    width = layer.normalized_shape[0]
-    past.note_norm(x, width, layer.eps)
-    return functions.layer_norm(x, weight, bias, width, layer.eps)
+    return past.norm(x, weight, bias, layer.eps)
 
 
 def _block(layer: ConvNextBlock, x: Value, past: Past) -> Value:
@@ -123,8 +122,17 @@ def _compress(x: Value, strength: float) -> Value:
 def _front(layer: SpectralFront, x: Value, past: Past) -> Value:
     scope, hop = past.scope, layer.hop_length
     blocks = past.extend(x, hop, (1,), hop).reshape(0, -1, hop)
-    frames = concat([blocks.slice(1, 0, -1), blocks.slice(1, 1)])
-    mdct, mdst = (frames @ scope.stored(layer.basis)).split([hop, hop])
+    if scope.dtype == "float32":
+        # In float64 as far as this: rounding here is most of what moves codes, since logarithms
+        # show that of strong coefficients in weak bands.
+        wide = scope.in_float64()
+        basis = wide.stored(layer.basis)
+        waves = basis.slice(1, 0, hop), basis.slice(1, hop)
+        spectra = lapped.analyse(blocks.cast("float64").seen_from(wide), *waves, hop)
+        mdct, mdst = (part.cast("float32").seen_from(scope) for part in spectra)
+    else:
+        frames = concat([blocks.slice(1, 0, -1), blocks.slice(1, 1)])
+        mdct, mdst = (frames @ scope.stored(layer.basis)).split([hop, hop])
     energies = (mdct * mdct + mdst * mdst) @ scope.stored(layer.filters)
     levels = scope.op("Log", energies + _MIN_ENERGY) / 5.0 + 1.5
     views = concat([_compress(mdct, layer.compression) * 2.0, levels])
@@ -181,8 +189,8 @@ def _encoder(layer: ConvNextEncoder, x: Value, past: Past) -> Value:
             x = _compress(x, layer.compression)
         x = emit(stack, x, past)
     latent = past.scope.linear(norm(layer.norm, x, past), layer.project)
-    past.note_norm(latent, layer.latent_dim, 1e-5)
-    return functions.layer_norm(latent, None, None, layer.latent_dim, 1e-5)
+    one, none = (past.scope.constant(np.full(layer.latent_dim, value)) for value in (1, 0))
+    return past.norm(latent, one, none, 1e-5)
 
 
 def _decoder(layer: ConvNextDecoder, x: Value, past: Past) -> Value:

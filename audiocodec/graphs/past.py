@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
 
-from audiocodec.graphs import functions
 from audiocodec.graphs.builder import Scope, Value, concat
 
 
@@ -38,7 +37,7 @@ class StreamPast:
     measures: bool = False  # whether the gains of norms are wanted
     size: int = 0
     calls: list[Call] = field(default_factory=list)
-    norms: list[tuple[int, Value, float]] = field(default_factory=list)  # calls, variance, epsilon
+    norms: list[tuple[int, Value]] = field(default_factory=list)  # calls so far, magnification
     _next: list[Value] = field(default_factory=list)
 
     def extend(self, x: Value, size: int, shape: Sequence[int], stride: int = 1) -> Value:
@@ -68,10 +67,13 @@ class StreamPast:
         """Keep (batch, width) for the next piece, in the order of `read`."""
         self._next.append(x)
 
-    def note_norm(self, x: Value, width: int, eps: float) -> None:
-        """The input (batch, time, width) of a layer norm."""
-        if self.measures:
-            self.norms.append((len(self.calls), functions.variance(x, width), eps))
+    def norm(self, x: Value, weight: Value, bias: Value, eps: float) -> Value:
+        """The layer norm of (batch, time, width)."""
+        if not self.measures:
+            return layer_norm(x, weight, bias, eps)
+        y, _, gain = self.scope.ops("LayerNormalization", 3, x, weight, bias, axis=-1, epsilon=eps)
+        self.norms.append((len(self.calls), gain.squeeze(2)))
+        return y
 
     def next_state(self) -> Value:
         """What the next piece takes for its state."""
@@ -100,7 +102,7 @@ class WindowPast:
         assert self.calls[self._done] == Call(size, stride)
         rate = prod(call.stride for call in self.calls[self._done :])  # steps a frame
         self._done += 1
-        if size == 0:
+        if size == 0 or self._done == 1:  # samples before the stream are zeros already
             return x
         scope = self.scope
         one, none = scope.integers(-1), scope.integers(0)
@@ -126,8 +128,17 @@ class WindowPast:
         """A window has no state."""
         raise AssertionError
 
-    def note_norm(self, x: Value, width: int, eps: float) -> None:
-        """Windows are in float64, where rounding does not matter."""
+    def norm(self, x: Value, weight: Value, bias: Value, eps: float) -> Value:
+        """The layer norm of (rows, time, width)."""
+        return layer_norm(x, weight, bias, eps)
+
+
+def layer_norm(x: Value, weight: Value, bias: Value, eps: float) -> Value:
+    """Over the last axis.
+
+    Always with a bias: onnxruntime 1.32 crashes when it fuses a sum and a norm without.
+    """
+    return x.scope.op("LayerNormalization", x, weight, bias, axis=-1, epsilon=eps)
 
 
 def frame_gains(past: StreamPast, frames: Value) -> Value:
@@ -136,16 +147,13 @@ def frame_gains(past: StreamPast, frames: Value) -> Value:
     The largest gain of a norm in a frame times that of the last norm: frames near silence have the
     largest errors. 1 without norms, of the shape of `frames`.
     """
-    variances = []
-    for calls, variance, _ in past.norms:
+    gains = []
+    for calls, gain in past.norms:
         rate = prod(call.stride for call in past.calls[calls:])  # steps a frame
-        pooled = variance if rate == 1 else variance.reshape(0, -1, rate).reduce("Min", 2)
-        variances.append(pooled)
-    if not variances:
+        gains.append(gain if rate == 1 else gain.reshape(0, -1, rate).reduce("Max", 2))
+    if not gains:
         return frames * 0.0 + 1.0
-    scope, (*others, last) = past.scope, variances
-    product = last.maximum(0.0) + past.norms[-1][2]
-    if others:
-        smallest = scope.op("Min", *others) if len(others) > 1 else others[0]
-        product = product * (smallest.maximum(0.0) + past.norms[0][2])
-    return scope.op("Reciprocal", scope.op("Sqrt", product))
+    *others, last = gains
+    if not others:
+        return last
+    return last * (past.scope.op("Max", *others) if len(others) > 1 else others[0])

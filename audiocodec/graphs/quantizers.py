@@ -93,14 +93,27 @@ class NearestCode:
         return _vectors(self.quantizer, scope)
 
 
-def _search(query: Value, rows: Value, norms: Value, size: int, gaps: bool) -> list[Value]:
-    """The code (batch, frames) of a query, and its gap if asked for: then ties do not matter.
+def _with_one(x: Value) -> Value:
+    """(batch, frames, dim) with a last column of ones, to which a matrix product adds norms."""
+    scope = x.scope
+    return scope.op("Pad", x, scope.integers([0, 0, 0, 0, 0, 1]), scope.constant(1.0))
 
-    rows: -2 times the codes, (dim, K); norms: their squared lengths, (K,).
+
+def _scoring(rows: Value, norms: Value, axis: int = 0) -> Value:
+    """(..., dim + 1, K): the product of queries with a one and this is the score of each code."""
+    turned = rows.transpose(1, 0) if axis == 0 else rows.transpose(0, 2, 1)
+    return concat([turned * -2.0, norms.unsqueeze(axis)], axis=axis)
+
+
+def _search(query: Value, scoring: Value, norms: Value, size: int, gaps: bool) -> list[Value]:
+    """The code (batch, frames) of a query with a one, and its gap if asked for: then ties do not
+    matter.
+
+    scoring: see `_scoring`; norms: squared lengths of the codes, (K,).
     """
     scope = query.scope
-    scores = query @ rows + norms
-    length = query.reduce("SumSquare", -1, keep=True)
+    scores = query @ scoring
+    length = query.reduce("SumSquare", -1, keep=True) - 1.0
     if gaps:
         code, best, second = _two_smallest(scores, size)
         two = scope.op("Sqrt", (concat([best, second]) + length).maximum(0.0))
@@ -185,8 +198,8 @@ def _single(quantizer: Quantizer, x: Value, gaps: bool) -> list[Value]:
     if isinstance(quantizer, SimVQ | CodebookQuantizer):
         search = NearestCode(quantizer)
         rows = search.rows(x.scope)
-        norms, turned = rows.reduce("SumSquare", 1), rows.transpose(1, 0) * -2.0
-        return _search(search.inward(x), turned, norms, quantizer.codebook_sizes[0], gaps)
+        norms, query = rows.reduce("SumSquare", 1), _with_one(search.inward(x))
+        return _search(query, _scoring(rows, norms), norms, quantizer.codebook_sizes[0], gaps)
     name = type(quantizer).__name__
     raise ModelError(_REFUSALS.get(name, f"a quantizer of type {name} has no ONNX translation"))
 
@@ -257,15 +270,18 @@ def _loop(stages: Sequence[Quantizer], x: Value, gaps: bool) -> Found:
     """A loop instead of a chain of nodes: sessions of onnxruntime start sooner."""
     scope, searches = x.scope, [NearestCode(stage) for stage in stages]
     rows, vectors, shifts = _stacked_tables(searches, scope)
-    norms, turned = rows.reduce("SumSquare", 2), rows.transpose(0, 2, 1) * -2.0
-    size = stages[0].codebook_sizes[0]
+    norms, size = rows.reduce("SumSquare", 2), stages[0].codebook_sizes[0]
+    none = scope.constant(0.0)  # of the column of ones
+    vectors = scope.op("Pad", vectors, scope.integers([0, 0, 0, 0, 0, 1]), none)
+    shifts = scope.op("Pad", shifts, scope.integers([0, 0, 0, 1]), none)
 
-    def body(x: Value, turned: Value, norms: Value, vectors: Value, shift: Value) -> list[Value]:
-        code, *gap = _search(x - shift, turned, norms, size, gaps)
+    def body(x: Value, scoring: Value, norms: Value, vectors: Value, shift: Value) -> list[Value]:
+        code, *gap = _search(x - shift, scoring, norms, size, gaps)
         return [x - vectors.take(code), code, *gap]
 
     outputs = ["int64", *([scope.dtype] if gaps else [])]
-    _, codes, *others = functions.scan([x], [turned, norms, vectors, shifts], body, outputs)
+    tables = [_scoring(rows, norms, 1), norms, vectors, shifts]
+    _, codes, *others = functions.scan([_with_one(x)], tables, body, outputs)
     return Found(codes, others[0] if others else None)
 
 

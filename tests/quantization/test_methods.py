@@ -1,6 +1,7 @@
 """Every quantizer's update or closed form on numbers that can be checked by hand."""
 
 from math import exp, log
+from typing import Any
 
 import pytest
 import torch
@@ -13,9 +14,11 @@ from audiocodec.quantization.ema_vq import EmaVQ, EmaVQConfig
 from audiocodec.quantization.factorized_vq import FactorizedVQ, FactorizedVQConfig
 from audiocodec.quantization.fsq import FSQ, FSQConfig
 from audiocodec.quantization.gradients import pass_gradient
+from audiocodec.quantization.grouped import GroupedSimVQ, GroupedSimVQConfig
 from audiocodec.quantization.hvq import HVQ, HVQConfig
 from audiocodec.quantization.lfq import LFQ, LFQConfig
 from audiocodec.quantization.qinco import Qinco, QincoConfig
+from audiocodec.quantization.residual import ResidualSimVQ, ResidualSimVQConfig
 from audiocodec.quantization.rq import RQ, RQConfig
 from audiocodec.quantization.soft import sample_code
 from audiocodec.quantization.sparse import Sparse, SparseConfig
@@ -227,6 +230,56 @@ def test_the_top_of_hvq_speaks_for_the_levels_below():
     codes = quantizer.encode(row(0.1, 1.2, 9.0, 30.0))
     assert codes.flatten().tolist() == [0, 0, 1, 1]
     assert quantizer.decode(codes).flatten().tolist() == pytest.approx([0.4, 0.4, 10.6, 10.6])
+
+
+def residual_simvq(**more: Any) -> dict[str, Any]:
+    """Options of stages of two codes, whose rows can be put."""
+    return {
+        "codebook_size": 2,
+        "num_quantizers": 2,
+        "basis": "trained",
+        "relative_loss": False,
+    } | more
+
+
+def put_codes(stage: Any, rows: list[float], weight: float, bias: float) -> None:
+    put(stage.trained_basis, rows)
+    put(stage.projection.weight, weight)
+    put(stage.projection.bias, bias)
+
+
+def test_each_stage_of_residual_simvq_maps_its_rows_onto_what_is_left():
+    quantizer = ResidualSimVQ(ResidualSimVQConfig(**residual_simvq()), 1)
+    put_codes(quantizer.stages[0], [0.0, 2.0], 1.5, 1.0)  # codes 1 and 4
+    put_codes(quantizer.stages[1], [-1.0, 1.0], 1.0, 0.0)
+    quantized = quantizer(row(4.75))
+    assert quantized.codes.flatten().tolist() == [1, 1]
+    assert quantized.latent.item() == 5.0
+    assert value(quantized.loss) == pytest.approx(1.25 * (0.75**2 + 0.25**2))
+    quantized.loss.backward()  # twice the error of the code, times the row of the basis
+    assert quantizer.stages[0].projection.weight.grad.item() == pytest.approx(-2 * 0.75 * 2)
+    assert quantizer.stages[1].projection.weight.grad.item() == pytest.approx(2 * 0.25 * 1)
+
+
+def test_groups_quantize_their_dimensions_and_send_a_stage_after_the_other():
+    quantizer = GroupedSimVQ(GroupedSimVQConfig(**residual_simvq(num_groups=2)), 2)
+    for group, base in zip(quantizer.groups, (10.0, 100.0), strict=True):
+        put_codes(group.stages[0], [0.0, base], 1.0, 0.0)
+        put_codes(group.stages[1], [-1.0, 1.0], 1.0, 0.0)
+    codes = quantizer.encode(torch.tensor([[[11.2], [-0.7]]]))
+    assert codes.flatten().tolist() == [1, 0, 1, 0]  # both groups' first stages, then their second
+    assert quantizer.decode(codes).flatten().tolist() == [11.0, -1.0]
+    assert quantizer.decode(codes[:, :3]).flatten().tolist() == [11.0, 0.0]
+
+
+def test_a_stack_adds_what_its_stages_say_of_what_is_left():
+    stack = Stack(StackConfig(2, VQConfig(codebook_size=2, relative_loss=False)), 1)
+    put(stack.stages[0].codebook, [0.0, 10.0])
+    put(stack.stages[1].codebook, [-2.0, 2.0])
+    quantized = stack(row(7.0))
+    assert quantized.codes.flatten().tolist() == [1, 0]
+    assert quantized.latent.item() == 8.0
+    assert value(quantized.loss) == pytest.approx(1.25 * (3**2 + 1**2) / 2)  # a mean over stages
 
 
 def test_rq_takes_every_stage_from_one_codebook():

@@ -4,7 +4,7 @@ many bits it can have.
 Methods of several codes a frame share the bits among them: all rows of a size cost the same.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,3 +80,17 @@ METHODS: Mapping[str, Method] = {
     "qinco": Method(halves("qinco"), 16),
     "sparse": Method(sparse, 16),
 }
+
+
+def plan(
+    methods: Iterable[str], bits: Sequence[int], seeds: Sequence[int]
+) -> Iterator[tuple[str, int, int]]:
+    """(method, bits, seed) of each row, the most telling first: small before large, the first seed
+    of all methods before the others of the main ones.
+    """
+    for seed in seeds:
+        for size in bits:
+            for name in METHODS:
+                method = METHODS[name]
+                if name in methods and size <= method.bits and (method.main or seed == seeds[0]):
+                    yield name, size, seed

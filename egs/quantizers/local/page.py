@@ -8,12 +8,16 @@ from these alone.
 
 import argparse
 import json
+from collections import Counter
+from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from figures import draw_all
+from methods import METHODS, plan
 
 from audiocodec.environment import commit
 from audiocodec.files import atomic_path
@@ -113,9 +117,10 @@ def page(
     for size, part in table.groupby("size_bits"):
         frames = f"{int(part['frames'].max()):,}"
         lines += [f"## {2**size:,} codes, on {frames} frames", "", *markdown(part), ""]
-    lines += ["## Figures", ""]
+    lines += ["## Rows that are missing", "", *missing(table), "", "## Figures", ""]
     lines += [f"{caption}\n\n![{caption}]({name})\n" for name, caption in figures.items()]
-    commits = ", ".join(sorted({row["commit"] for row in rows}))
+    counts = Counter(row["commit"] for row in rows)
+    commits = ", ".join(f"{commit} ({count} rows)" for commit, count in sorted(counts.items()))
     seeds = ", ".join(map(str, sorted({row["seed"] for row in rows})))
     lines += ["## How it was made", "", f"`{command.strip()}` at {commits};"]
     lines += [f"{len(rows)} rows, seeds {seeds},"]
@@ -136,6 +141,28 @@ def markdown(part: pd.DataFrame) -> list[str]:
         cells = [method, f"{group['bits'].iloc[0]:.1f}", str(len(group))]
         lines.append("| " + " | ".join(cells + [cell(group[c], c) for c in columns]) + " |")
     return lines
+
+
+def missing(table: pd.DataFrame) -> list[str]:
+    """What `run.sh` would add to these sizes and seeds, by size."""
+    found = set(zip(table["method"], table["size_bits"], table["seed"], strict=True))
+    sizes, seeds = (sorted(set(map(int, table[name]))) for name in ("size_bits", "seed"))
+    wanted = list(plan(METHODS, sizes, seeds))
+    left = sorted(set(wanted) - found, key=lambda row: (row[1], row[2], wanted.index(row)))
+    lines = [
+        f"{len(found & set(wanted))} of the {len(wanted)} rows of these sizes and seeds are here."
+    ]
+    for (size, seed), rows in groupby(left, key=lambda row: row[1:]):
+        lines.append(f"- {2**size:,} codes, seed {seed}: {quoted(name for name, _, _ in rows)}")
+    short = {size: [n for n in METHODS if METHODS[n].bits < size] for size in sizes}
+    limits = [f"{quoted(names)} at {2**size:,} codes" for size, names in short.items() if names]
+    if limits:
+        lines += ["", f"The recipe has no rows of {'; '.join(limits)}."]
+    return lines
+
+
+def quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def cell(values: pd.Series, column: str) -> str:

@@ -23,15 +23,17 @@ BEGIN, END = "<!-- written by egs/quantizers/local/summary.py -->", "<!-- until 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--results", type=Path, required=True)
-    parser.add_argument("--longer", type=Path, help="results of rows that were trained for longer")
+    parser.add_argument(
+        "--longer", type=Path, nargs="+", default=[], help="results of rows of other lengths"
+    )
     parser.add_argument("--page", type=Path, required=True)
     args = parser.parse_args()
     rows = read(args.results)
     table = pd.DataFrame(map(flat, rows))
     before, rest = args.page.read_text(encoding="utf-8").split(BEGIN)
     _, after = rest.split(END)
-    longer = by_steps(rows, read(args.longer)) if args.longer else []
-    text = "\n".join([BEGIN, *tables(table), *longer, END])
+    longer = [row for path in args.longer for row in read(path)]
+    text = "\n".join([BEGIN, *tables(table), *by_steps(rows, longer), END])
     with atomic_path(args.page) as temporary:
         temporary.write_text(before + text + after, encoding="utf-8")
 
@@ -74,16 +76,24 @@ def by_size(table: pd.DataFrame, cell: str) -> list[str]:
 
 
 def by_steps(rows: list[dict[str, Any]], longer: list[dict[str, Any]]) -> list[str]:
-    """What became of the rows that were trained for longer, beside the same ones of the table."""
-    lines = ["The same for longer:", "", "| method | codes | steps | used % | perplexity | mel |"]
-    lines.append("|---|---|---|---|---|---|")
-    names = ("method", "bits_asked", "seed")
-    wanted = [[row[name] for name in names] for row in longer]
-    for row in [row for row in rows if [row[name] for name in names] in wanted] + longer:
-        found = flat(row)
-        steps = next(s.removeprefix("steps=") for s in row["settings"] if s.startswith("steps="))
-        cells = [row["method"], f"{2 ** row['bits_asked']:,}", steps, f"{100 * found['used']:.1f}"]
-        cells += [f"{found['perplexity']:,.0f}", f"{found['mel_distance']:.3f}"]
+    """What became of rows that were trained for longer or otherwise, after those of the table."""
+    if not longer:
+        return []
+    wanted = {row["bits_asked"] for row in longer}
+    names = {row["method"] for row in longer}
+    own = [
+        row
+        for row in rows
+        if row["bits_asked"] in wanted and row["method"] in names and row["seed"] == 0
+    ]
+    heads = ("method", "codes", "steps before", "steps", "used %", "perplexity", "error", "mel")
+    lines = ["Other lengths of training:", "", "| " + " | ".join(heads) + " |"]
+    lines.append("|---" * len(heads) + "|")
+    for row in own + longer:
+        found, trained = flat(row), dict(s.split("=") for s in row["settings"] if "=" in s)
+        cells = [row["method"], f"{2 ** row['bits_asked']:,}", trained["start_steps"]]
+        cells += [trained["steps"], f"{100 * found['used']:.1f}", f"{found['perplexity']:,.0f}"]
+        cells += [f"{found['distortion']:.3f}", f"{found['mel_distance']:.3f}"]
         lines.append("| " + " | ".join(cells) + " |")
     return [*lines, ""]
 

@@ -22,7 +22,7 @@ import image_row
 import speech_row
 import torch
 from measure import row_id
-from methods import LEVELS, METHODS
+from methods import LEVELS, METHODS, plan
 
 from audiocodec.environment import commit, environment
 from audiocodec.errors import CodecError
@@ -63,18 +63,9 @@ def main() -> None:
 
 
 def rows_of(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """The most telling first: small before large, the main methods' first seed before others."""
-    chosen = {name: METHODS[name] for name in args.methods}
-    for seed in args.seeds:
-        for bits in args.bits:
-            for name, method in chosen.items():
-                if bits <= method.bits and (method.main or seed == args.seeds[0]):
-                    yield {
-                        "method": name,
-                        "bits_asked": bits,
-                        "seed": seed,
-                        "quantizer": method.options(bits),
-                    }
+    for name, bits, seed in plan(args.methods, args.bits, args.seeds):
+        quantizer = METHODS[name].options(bits)
+        yield {"method": name, "bits_asked": bits, "seed": seed, "quantizer": quantizer}
 
 
 def done(row: dict[str, Any], args: argparse.Namespace, place: str) -> bool:

@@ -26,7 +26,7 @@ def row(method: str, bits: int, seed: int, used: float) -> dict[str, object]:
     own: dict[str, object] = {"method": method, "bits_asked": bits, "bits": bits, "seed": seed}
     train = {"used": used, "reachable": 1.0, "perplexity": 1000 * used, "frames": 9}
     rest = {"valid": {"distortion": 0.5, "over_bound": 1.5}, "quality": {"mel_distance": 0.8}}
-    own["settings"] = ["a.yaml", f"steps={round(800 * used)}"]
+    own["settings"] = ["a.yaml", f"steps={round(800 * used)}", "start_steps=7"]
     return own | rest | {"train": train, "curve": [], "memory_mb": 1, "seconds_a_step": 0.1}
 
 
@@ -36,7 +36,10 @@ def test_the_tables_of_the_documentation_are_means_over_seeds(tmp_path):
     (tmp_path / "longer.json").write_text(json.dumps([row("simvq", 12, 0, 0.5)]))
     page = tmp_path / "page.md"
     marker = "<!-- written by egs/quantizers/local/summary.py -->"
-    page.write_text(f"before\n{marker}\nold\n<!-- until here -->\nafter\n")
+    side = marker.replace(" -->", ": vq fsq -->")
+    page.write_text(
+        f"before\n{marker}\nold\n<!-- until here -->\nmid\n{side}\n\n<!-- until here -->\n"
+    )
     for _ in range(2):
         script(
             "egs/quantizers/local/summary.py",
@@ -44,11 +47,15 @@ def test_the_tables_of_the_documentation_are_means_over_seeds(tmp_path):
             *("--longer", tmp_path / "longer.json"),
         )
     text = page.read_text()
-    assert text.startswith(f"before\n{marker}\n") and text.endswith("<!-- until here -->\nafter\n")
+    assert text.startswith(f"before\n{marker}\n") and f"<!-- until here -->\nmid\n{side}\n" in text
     assert "| method | 1,024 codes | 4,096 codes |" in text
     assert "| vq | 50.0 (500) | - |" in text and "| simvq | - | 12.5 (125) |" in text
     assert "| vq | 0.800 (1.50) | - |" in text and "old" not in text
-    assert "| simvq | 4,096 | 100 | 12.5 | 125 | 0.800 |\n| simvq | 4,096 | 400 | 50.0 |" in text
+    assert (
+        "| simvq | 4,096 | 7 | 100 | 12.5 | 125 | 0.500 | 0.800 |\n| simvq | 4,096 | 7 | 400 |"
+        in text
+    )
+    assert text.endswith("| vq | 25.0, 1.50, 0.800 |\n\n<!-- until here -->\n")  # seed 0 alone
 
 
 def summary(path: Path, pesq: float) -> None:

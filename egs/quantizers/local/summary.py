@@ -3,11 +3,14 @@
     python local/summary.py --results results/speech_full/results.json \\
         --longer results/speech_long/results.json --page ../../docs/quantizers.md
 
-They replace what the page has between `BEGIN` and `END`.
+They replace what the page has between `BLOCK`s of comments: all methods, or those that the comment
+names (`<!-- written by egs/quantizers/local/summary.py: simvq vq -->`) side by side.
 """
 
 import argparse
 import json
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,12 @@ from page import flat
 
 from audiocodec.files import atomic_path
 
-BEGIN, END = "<!-- written by egs/quantizers/local/summary.py -->", "<!-- until here -->"
+BLOCK = re.compile(
+    r"(?P<begin><!-- written by egs/quantizers/local/summary.py(?:: (?P<methods>[\w ]+))? -->\n)"
+    r".*?(?P<end>\n<!-- until here -->)",
+    re.DOTALL,
+)
+SIDE_BY_SIDE = "{used:.1f}, {over_bound:.2f}, {mel_distance:.3f}"
 
 
 def main() -> None:
@@ -28,14 +36,18 @@ def main() -> None:
     )
     parser.add_argument("--page", type=Path, required=True)
     args = parser.parse_args()
-    rows = read(args.results)
-    table = pd.DataFrame(map(flat, rows))
-    before, rest = args.page.read_text(encoding="utf-8").split(BEGIN)
-    _, after = rest.split(END)
-    longer = [row for path in args.longer for row in read(path)]
-    text = "\n".join([BEGIN, *tables(table), *by_steps(rows, longer), END])
+    rows, longer = read(args.results), [row for path in args.longer for row in read(path)]
+
+    def written(block: re.Match[str]) -> str:
+        if block["methods"]:
+            lines = side_by_side(rows, block["methods"].split())
+        else:
+            lines = [*tables(rows), *by_steps(rows, longer)]
+        return "\n".join([block["begin"], *lines, block["end"]])
+
+    text = BLOCK.sub(written, args.page.read_text(encoding="utf-8"))
     with atomic_path(args.page) as temporary:
-        temporary.write_text(before + text + after, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -43,29 +55,37 @@ def read(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def tables(table: pd.DataFrame) -> list[str]:
+def tables(rows: list[dict[str, Any]]) -> list[str]:
     """Use of the codes, and what it is worth, each by the size of the codebook."""
-    percent = table.assign(used=100 * table["used"])
     return [
-        "",
         "Codes in use, in % (perplexity):",
         "",
-        *by_size(percent, "{used:.1f} ({perplexity:,.0f})"),
+        *by_size(rows, METHODS, "{used:.1f} ({perplexity:,.0f})"),
         "",
         "Mel distance of speech (error of the latent over the bound), the less the better:",
         "",
-        *by_size(percent, "{mel_distance:.3f} ({over_bound:.2f})"),
+        *by_size(rows, METHODS, "{mel_distance:.3f} ({over_bound:.2f})"),
         "",
     ]
 
 
-def by_size(table: pd.DataFrame, cell: str) -> list[str]:
+def side_by_side(rows: list[dict[str, Any]], methods: list[str]) -> list[str]:
+    """Rows of the first seed, which all methods have, of an equal start."""
+    first = min(row["seed"] for row in rows)
+    lines = ["Codes in use in %, error over the bound, mel distance:", ""]
+    own = [row for row in rows if row["seed"] == first and row["method"] in methods]
+    return lines + by_size(own, methods, SIDE_BY_SIDE)
+
+
+def by_size(rows: list[dict[str, Any]], methods: Iterable[str], cell: str) -> list[str]:
     """A row each method, a column each size, means over the seeds."""
+    table = pd.DataFrame(map(flat, rows))
+    table["used"] *= 100
     sizes = sorted(table["size_bits"].unique())
     means = table.groupby(["method", "size_bits"]).mean(numeric_only=True)
     lines = ["| method | " + " | ".join(f"{2**size:,} codes" for size in sizes) + " |"]
     lines.append("|---|" + "---|" * len(sizes))
-    for method in METHODS:
+    for method in methods:
         if method in table["method"].values:
             cells = [
                 cell.format(**means.loc[(method, size)]) if (method, size) in means.index else "-"

@@ -47,7 +47,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--rows", nargs="+", required=True, metavar="NAME=EXPERIMENT")
     parser.add_argument("--residual", type=Path, required=True, help="its results")
-    parser.add_argument("--model", default="speech_24k", help="that the results are of")
+    parser.add_argument(
+        "--model", default="speech_24k", help="name or folder, that the results are of"
+    )
     parser.add_argument("--command", required=True, help="that trained the models")
     parser.add_argument("--note", default="", help="what to know of the table")
     parser.add_argument("--output", type=Path, required=True, help="without a suffix")
@@ -75,7 +77,8 @@ def write(path: Path, text: str) -> None:
 
 def residual_row(results: Path, model: str, stages: str) -> dict[str, Any]:
     codec = load_codec(model)
-    about = {"model": f"{model}, {stages} of {codec.num_quantizers} stages", "steps": None}
+    name = f"{Path(model).name}, {stages} of {codec.num_quantizers} stages"
+    about: dict[str, Any] = {"model": name, "steps": None}
     about |= {"hash": codec.weight_hash, "bitrate": codec.bitrate(int(stages)), "megabytes": None}
     usage = read(results / "usage.json") if (results / "usage.json").exists() else None
     return about | {"scores": scores_of(results / stages), "usage": used(usage, int(stages))}

@@ -16,7 +16,7 @@ from audiocodec.models.codec import Codec
 from audiocodec.models.folders import ASSETS
 from audiocodec.runtime.graph import Graph
 
-SAFETY = 3.0
+SAFETY = 2.0
 _SECONDS = 1.0  # of each signal
 
 

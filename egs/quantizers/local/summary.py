@@ -115,7 +115,7 @@ def by_steps(rows: list[dict[str, Any]], longer: list[dict[str, Any]]) -> list[s
         cells += [trained["steps"], f"{100 * found['used']:.1f}", f"{found['perplexity']:,.0f}"]
         cells += [f"{found['distortion']:.3f}", f"{found['mel_distance']:.3f}"]
         lines.append("| " + " | ".join(cells) + " |")
-    return [*lines, ""]
+    return lines
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ import numpy as np
 from audiocodec.audio import AudioInfo
 from audiocodec.audio_blocks import write_blocks
 from audiocodec.environment import environment
-from audiocodec.models.folders import RUNTIMES
 
 MINUTES, RATE, HALVES = (2, 120), 44_100, ("encode", "decode")
 
@@ -28,7 +27,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = {
             runtime: {m: peaks(Path(folder) / runtime, m, "--runtime", runtime) for m in MINUTES}
-            for runtime in RUNTIMES
+            for runtime in ("onnx", "torch")
         }
     report = {
         "rows": [row(runtime, half, own) for runtime, own in found.items() for half in HALVES],

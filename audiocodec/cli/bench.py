@@ -154,13 +154,15 @@ def _run_against(args: argparse.Namespace) -> None:
 
 def _ours(model: str, device: str) -> "dict[str, OurOptions]":
     """The model by PyTorch and, where it has graphs, by onnxruntime."""
-    from audiocodec.models.folders import RUNTIMES, has_graphs, model_folder
+    from audiocodec.models.folders import has_graphs, model_folder
     from audiocodec.peers.loading import OurOptions
 
-    graphs = has_graphs(model_folder(model)) and device == "cpu"
-    if not (graphs and importlib.util.find_spec("onnxruntime")):
+    folder = model_folder(model)
+    if not (has_graphs(folder) and device == "cpu" and importlib.util.find_spec("onnxruntime")):
         return {model: OurOptions(model, device)}
-    return {f"{model} ({runtime})": OurOptions(model, runtime=runtime) for runtime in RUNTIMES}
+    int8 = ["onnx-int8"] if has_graphs(folder, int8=True) else []
+    runtimes = ["onnx", *int8, "torch"]
+    return {f"{model} ({runtime})": OurOptions(model, runtime=runtime) for runtime in runtimes}
 
 
 def _name_and_folder(text: str) -> tuple[str, Path]:

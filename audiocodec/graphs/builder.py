@@ -21,6 +21,8 @@ ONNX_TYPES = {
     "bool": TensorProto.BOOL,
     "float32": TensorProto.FLOAT,
     "float64": TensorProto.DOUBLE,
+    "int8": TensorProto.INT8,
+    "uint8": TensorProto.UINT8,
     "int32": TensorProto.INT32,
     "int64": TensorProto.INT64,
 }
@@ -41,10 +43,13 @@ class Names:
 
 
 class Scope:
-    """Nodes in order, and the precision in which they compute: "float32" or "float64"."""
+    """Nodes in order, and the precision in which they compute: "float32" or "float64".
 
-    def __init__(self, names: Names, dtype: str) -> None:
-        self.names, self.dtype = names, dtype
+    With `int8` the widest products of its layers are of integers of 8 bits.
+    """
+
+    def __init__(self, names: Names, dtype: str, int8: bool = False) -> None:
+        self.names, self.dtype, self.int8 = names, dtype, int8
         self.nodes: list[NodeProto] = []
         self._known: dict[tuple[str, str], Value] = {}
 

@@ -9,9 +9,11 @@ from audiocodec.graphs.past import StreamPast
 from audiocodec.graphs.quantizers import emit_latent
 
 
-def emit_decoder(codec: Any, names: Names) -> tuple[Scope, dict[str, Value], int]:
-    """The nodes, the outputs and the size of the state."""
-    scope = Scope(names, "float32")
+def emit_decoder(
+    codec: Any, names: Names, int8: bool = False
+) -> tuple[Scope, dict[str, Value], int]:
+    """The nodes, the outputs and the size of the state; `int8`: the widest products in 8 bits."""
+    scope = Scope(names, "float32", int8)
     past = StreamPast(scope, scope.value("state"))
     latent = emit_latent(codec.quantizer, scope.value("codes"), scope)
     features = emit(codec.decoder, latent, past)

@@ -1,4 +1,4 @@
-"""Graphs of a codec beside its weights: `encoder.onnx`, `decoder.onnx` and their tables."""
+"""Graphs of a codec beside its weights: encoder, decoder (two precisions) and their tables."""
 
 import json
 import zlib
@@ -17,7 +17,13 @@ from audiocodec.graphs.margin import SAFETY, Measured, measure
 from audiocodec.graphs.stored import StoredTensors
 from audiocodec.models.codec import Codec
 from audiocodec.models.cost import macs_per_second
-from audiocodec.models.folders import DECODER_GRAPH, ENCODER_GRAPH, GRAPH_TABLES, WEIGHTS_FILE
+from audiocodec.models.folders import (
+    DECODER_GRAPH,
+    DECODER_INT8_GRAPH,
+    ENCODER_GRAPH,
+    GRAPH_TABLES,
+    WEIGHTS_FILE,
+)
 from audiocodec.models.weights import CHECKSUM_KEY
 from audiocodec.quantization import QUANTIZERS
 from audiocodec.runtime.files import GRAPH_CHECKSUM, graph_checksum
@@ -54,12 +60,14 @@ def export_graphs(codec: Codec, folder: Path, name: str | None = None) -> None:
         measured = _margin(codec, stored, folder) if has_margin(codec) else None
         for _ in range(2):  # tables have places only when all of them are known
             decoder, encoder = _decoder(codec, stored), _encoder(codec, stored, measured)
+            small = _decoder(codec, stored, int8=True)
             stored.write_tables(folder)
     except ModelError as error:
         kind = QUANTIZERS.kind_of(codec.config.quantizer)
         raise ModelError(f"{codec.name} (quantizer {kind}) has no graphs: {error}") from None
     common = _metadata(codec, folder, name or codec.name)
-    for model, file in ((encoder, ENCODER_GRAPH), (decoder, DECODER_GRAPH)):
+    graphs = {ENCODER_GRAPH: encoder, DECODER_GRAPH: decoder, DECODER_INT8_GRAPH: small}
+    for file, model in graphs.items():
         _write(model, folder / file, common)
 
 
@@ -140,8 +148,8 @@ def _encoder(codec: Codec, stored: StoredTensors, measured: Measured | None) -> 
     return model
 
 
-def _decoder(codec: Codec, stored: StoredTensors) -> onnx.ModelProto:
-    scope, outputs, state_size = emit_decoder(codec, Names(stored))
+def _decoder(codec: Codec, stored: StoredTensors, int8: bool = False) -> onnx.ModelProto:
+    scope, outputs, state_size = emit_decoder(codec, Names(stored), int8)
     return _model(
         scope,
         {"codes": ("int64", ["batch", "stages", "frames"])},

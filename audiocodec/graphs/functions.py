@@ -57,6 +57,21 @@ def gelu(x: Value) -> Value:
     return (x + size * erf_of_positive(size * math.sqrt(0.5))) * 0.5
 
 
+def int8_product(x: Value, weight: Value) -> Value:
+    """`x @ weight` (.., K) (K, N) in integers of 8 bits, with a scale for each row and column.
+
+    Rows have scales of their own, so that none depends on others of its batch or block. Weights are
+    at most 63: on processors without VNNI two products must fit into 16 bits.
+    """
+    scope = x.scope
+    column = scope.op("Abs", weight).reduce("Max", 0, keep=True).maximum(1e-30) / 63.0
+    row = scope.op("Abs", x).reduce("Max", -1, keep=True).maximum(1e-30) / 127.0
+    integers = scope.op("Round", weight / column).cast("int8")
+    shifted = (scope.op("Round", x / row) + 128.0).cast("uint8")
+    sums = scope.op("MatMulInteger", shifted, integers, scope.constant(128, "uint8"))
+    return sums.cast(scope.dtype) * row * column
+
+
 _ERF_STEP, _ERF_END = 1 / 256, 6.0
 
 

@@ -101,11 +101,13 @@ def norm(layer: nn.LayerNorm, x: Value, past: Past) -> Value:
 
 def _block(layer: ConvNextBlock, x: Value, past: Past) -> Value:
     scope = past.scope
+    product = functions.int8_product if scope.int8 else Value.__matmul__
     hidden = norm(layer.norm, _depthwise(layer.depthwise, x, past), past)
-    hidden = functions.gelu(scope.linear(hidden, layer.expand))
+    wide = product(hidden, scope.stored(layer.expand.weight).transpose(1, 0))
+    hidden = functions.gelu(wide + scope.stored(layer.expand.bias))
     scale = scope.stored(layer.scale)
     weight = scope.stored(layer.reduce.weight).transpose(1, 0) * scale
-    return past.newest(x) + (hidden @ weight + scope.stored(layer.reduce.bias) * scale)
+    return past.newest(x) + (product(hidden, weight) + scope.stored(layer.reduce.bias) * scale)
 
 
 def _stack(layer: ConvNextStack, x: Value, past: Past) -> Value:

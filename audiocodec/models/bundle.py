@@ -13,6 +13,8 @@ from audiocodec.extras import DISTRIBUTION, torch_named
 from audiocodec.files import atomic_folder
 from audiocodec.models.base import AnyCodec
 from audiocodec.models.folders import (
+    DECODER_GRAPH,
+    DECODER_INT8_GRAPH,
     DEFAULT_MODEL,
     RUNTIME_VARIABLE,
     RUNTIMES,
@@ -35,7 +37,7 @@ def load_codec(
 
 @overload
 def load_codec(
-    path_or_name: str | Path = ..., device: str = ..., *, runtime: Literal["onnx"]
+    path_or_name: str | Path = ..., device: str = ..., *, runtime: Literal["onnx", "onnx-int8"]
 ) -> "GraphCodec": ...
 
 
@@ -56,8 +58,9 @@ def load_codec(
         device: where it runs, e.g. "cuda", "cuda:1" or "mps".
         runtime: what runs it. "torch": PyTorch, which takes and gives tensors, too. "onnx":
             onnxruntime, on the CPU, which starts at once, needs no PyTorch and gives NumPy arrays;
-            the model must have graphs. Both give the same codes. None: what $AUDIOCODEC_RUNTIME
-            says; else PyTorch where it is installed, and onnxruntime where it is not.
+            the model must have graphs. "onnx-int8": likewise, and decodes faster, in integers of
+            8 bits. All give the same codes. None: what $AUDIOCODEC_RUNTIME says; else PyTorch where
+            it is installed, and onnxruntime where it is not.
 
     Raises:
         ModelError: the model is missing, incomplete, damaged or contradicts itself, cannot be
@@ -70,10 +73,11 @@ def load_codec(
     (24000, 320, 8)
     """
     folder = model_folder(path_or_name)
-    if _chosen(folder, device, runtime) == "onnx":
+    chosen = _chosen(folder, device, runtime)
+    if chosen != "torch":
         from audiocodec.models.graph_codec import read_graphs
 
-        return read_graphs(folder)
+        return read_graphs(folder, DECODER_INT8_GRAPH if chosen == "onnx-int8" else DECODER_GRAPH)
     with torch_named():
         from audiocodec.models.weights import read_model
     return read_model(folder, device)
@@ -94,12 +98,15 @@ def _chosen(folder: Path, device: str, runtime: str | None) -> str:
     given = runtime or os.environ.get(RUNTIME_VARIABLE)
     if given not in (None, "", *RUNTIMES):
         raise ConfigError(f"runtime {given!r} is not known; choose from {', '.join(RUNTIMES)}")
-    if given == "onnx" and device != "cpu":
-        raise ConfigError(f"the onnx runtime runs on the CPU, not on {device}; take runtime torch")
-    if given == "onnx" and not has_graphs(folder):
+    graphs = given in ("onnx", "onnx-int8")
+    if graphs and device != "cpu":
+        raise ConfigError(
+            f"the {given} runtime runs on the CPU, not on {device}; take runtime torch"
+        )
+    if graphs and not has_graphs(folder, int8=given == "onnx-int8"):
         raise ModelError(
-            f"{folder} has no graphs for the onnx runtime; `codec model export MODEL OUT --onnx` "
-            "makes a copy with them"
+            f"{folder} has no graphs for the {given} runtime; `codec model export MODEL OUT "
+            "--onnx` makes a copy with them"
         )
     if given:
         return given

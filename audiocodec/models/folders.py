@@ -13,8 +13,9 @@ ASSETS = Path(__file__).parent.parent / "assets"
 DEFAULT_MODEL = "speech_24k"
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.yaml", "codec.safetensors", "README.md"
 ENCODER_GRAPH, DECODER_GRAPH, GRAPH_TABLES = "encoder.onnx", "decoder.onnx", "tables.safetensors"
+DECODER_INT8_GRAPH = "decoder.int8.onnx"
 GRAPH_FILES = (ENCODER_GRAPH, DECODER_GRAPH, GRAPH_TABLES)
-RUNTIMES = ("onnx", "torch")  # what can run a model
+RUNTIMES = ("onnx", "onnx-int8", "torch")  # what can run a model
 RUNTIME_VARIABLE = "AUDIOCODEC_RUNTIME"
 MODELS_VARIABLE = "AUDIOCODEC_MODELS"  # a folder of model folders, which then have names
 
@@ -61,7 +62,14 @@ def model_folder(path_or_name: str | Path) -> Path:
     name = str(path_or_name)
     folder = None if name.startswith(hub.PREFIX) else _local_folder(name)
     if folder is None and (remote := hub.hub_name(name)):
-        files = (CONFIG_FILE, WEIGHTS_FILE, TABLES_FILE, CARD_FILE, *GRAPH_FILES)
+        files = (
+            CONFIG_FILE,
+            WEIGHTS_FILE,
+            TABLES_FILE,
+            CARD_FILE,
+            *GRAPH_FILES,
+            DECODER_INT8_GRAPH,
+        )
         try:
             folder = hub.fetch(remote, files)
         except ModelError as error:
@@ -78,9 +86,10 @@ def model_folder(path_or_name: str | Path) -> Path:
     return folder
 
 
-def has_graphs(folder: Path) -> bool:
-    """Whether a model can run without PyTorch."""
-    return all((folder / file).is_file() for file in GRAPH_FILES)
+def has_graphs(folder: Path, int8: bool = False) -> bool:
+    """Whether a model can run without PyTorch; with `int8`, decode in integers of 8 bits, too."""
+    files = (*GRAPH_FILES, DECODER_INT8_GRAPH) if int8 else GRAPH_FILES
+    return all((folder / file).is_file() for file in files)
 
 
 def model_name(folder: Path) -> str:

@@ -91,20 +91,20 @@ class GraphCodec(BaseCodec[np.ndarray]):
         return report
 
 
-def read_graphs(folder: Path) -> GraphCodec:
+def read_graphs(folder: Path, decoder_file: str = DECODER_GRAPH) -> GraphCodec:
     """The codec of the graphs in a model folder.
 
     Raises:
         ModelError: they are incomplete, damaged, or of different models.
     """
     root = own_root(folder)
-    for file in (ENCODER_GRAPH, DECODER_GRAPH):
+    for file in (ENCODER_GRAPH, decoder_file):
         require_own(folder / file, root)
-    encoder, decoder = Graph(folder / ENCODER_GRAPH), Graph(folder / DECODER_GRAPH)
+    encoder, decoder = Graph(folder / ENCODER_GRAPH), Graph(folder / decoder_file)
     hashes = [graph.metadata.get("weight_hash") for graph in (encoder, decoder)]
     if hashes[0] != hashes[1]:
         raise ModelError(
-            f"{folder}: {ENCODER_GRAPH} is of model {hashes[0]}, {DECODER_GRAPH} of {hashes[1]}; "
+            f"{folder}: {ENCODER_GRAPH} is of model {hashes[0]}, {decoder_file} of {hashes[1]}; "
             "make both again by `codec model export --onnx`"
         )
     try:

@@ -13,7 +13,7 @@ from audiocodec.models.streaming import StreamDecoder, StreamEncoder
 from audiocodec.peers.base import Codebook, Peer
 from audiocodec.peers.weights import package_version
 
-_DISTRIBUTIONS = {"torch": "torch", "onnx": "onnxruntime"}
+_DISTRIBUTIONS = {"torch": "torch", "onnx": "onnxruntime", "onnx-int8": "onnxruntime"}
 
 
 class Ours(Peer):

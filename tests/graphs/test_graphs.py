@@ -144,6 +144,16 @@ def test_every_quantizer_has_graphs_or_a_reason(kind: str, tmp_path: Path) -> No
     assert np.allclose(decoded(decoder, codes, codec.delay), codec.decode(codes).numpy(), atol=1e-5)
 
 
+def test_eight_bits_decode_nearly_the_same_whatever_else_is_in_the_batch(model: Model) -> None:
+    codec, encoder, exact = model
+    graph = Graph(exact.path.with_name("decoder.int8.onnx"))
+    codes = encoder.run("waveform", sound(3, 40), "codes")
+    expected, found = (decoded(g, codes, codec.delay) for g in (exact, graph))
+    assert np.square(found - expected).mean() < 1e-3 * np.square(expected).mean()
+    alone = decoded(graph, codes[1:2], codec.delay)
+    assert np.square(found[1] - alone[0]).mean() < 1e-6 * np.square(expected).mean()
+
+
 def test_frames_near_a_boundary_are_computed_again_wherever_they_are(tmp_path: Path) -> None:
     """All of them, many at once, or some that are cut out: the codes are the same."""
     codec = build_codec(**CODECS["spectral front, harmonic"])

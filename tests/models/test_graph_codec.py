@@ -1,6 +1,7 @@
 """Graphs run by onnxruntime are the codec: the same codes whole, batched, in blocks, streamed."""
 
 import importlib.util
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,12 @@ from audiocodec.models import base
 from audiocodec.models.bundle import load_codec, quickest_runtime, save_codec
 from audiocodec.models.chunking import decode_blocks, encode_blocks
 from audiocodec.models.codec import Codec
-from audiocodec.models.folders import DECODER_GRAPH, ENCODER_GRAPH, RUNTIME_VARIABLE
+from audiocodec.models.folders import (
+    DECODER_GRAPH,
+    DECODER_INT8_GRAPH,
+    ENCODER_GRAPH,
+    RUNTIME_VARIABLE,
+)
 from audiocodec.models.graph_codec import GraphCodec
 from audiocodec.models.streaming import StreamDecoder, StreamEncoder
 from tests.conftest import build_codec
@@ -51,6 +57,22 @@ def test_it_says_of_itself_what_the_layers_say(both: tuple[Codec, GraphCodec]) -
     assert graphs.latency_samples == layers.latency_samples
     assert graphs.bitrate(2) == layers.bitrate(2)
     assert graphs.costs()["parameters"] == layers.costs()["parameters"]
+
+
+def test_eight_bits_are_a_runtime_with_the_same_codes(
+    model: Path, both: tuple[Codec, GraphCodec], tmp_path: Path
+) -> None:
+    _, exact = both
+    quick = load_codec(model, runtime="onnx-int8")
+    codes = exact.encode(noise(9_001))
+    assert np.array_equal(quick.encode(noise(9_001)), codes)
+    expected, heard = exact.decode(codes), quick.decode(codes)
+    assert not np.array_equal(heard, expected)
+    assert np.square(heard - expected).mean() < 1e-3 * np.square(expected).mean()
+    shutil.copytree(model, tmp_path / "older")
+    (tmp_path / "older" / DECODER_INT8_GRAPH).unlink()
+    with pytest.raises(ModelError, match="no graphs for the onnx-int8 runtime"):
+        load_codec(tmp_path / "older", runtime="onnx-int8")
 
 
 @pytest.mark.parametrize("num_samples", LENGTHS)
@@ -159,7 +181,7 @@ def test_a_runtime_is_chosen_by_argument_then_variable_then_what_there_is(
     assert isinstance(load_codec(model, runtime="onnx"), GraphCodec)
     with pytest.raises(ModelError, match="no graphs"):
         load_codec(tmp_path / "bare", runtime="onnx")
-    with pytest.raises(ConfigError, match="onnx, torch"):
+    with pytest.raises(ConfigError, match="onnx, onnx-int8, torch"):
         load_codec(model, runtime="tensorrt")
     with pytest.raises(ConfigError, match="not on cuda"):
         load_codec(model, "cuda", runtime="onnx")

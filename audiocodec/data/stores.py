@@ -166,7 +166,8 @@ def local_copy(name: str) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="codec-") as folder:
         copy = Path(folder) / PurePosixPath(name).name
-        copy.write_bytes(read_bytes(name))
+        with store_of(name) as (store, path):
+            store.get_file(path, str(copy))
         yield copy
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from audiocodec.errors import ConfigError
-from audiocodec.features.stft import check_windows, make_window, stft
+from audiocodec.features.stft import check_windows, make_window, squared_magnitude, stft
 from audiocodec.losses.distance import squared_energy_distance
 
 
@@ -59,7 +59,7 @@ class HarmonicDistance(nn.Module):
         bin_width = self.sample_rate / n_fft
         first, last = (round(frequency / bin_width) for frequency in (config.low, config.high))
         spectrum = spectrum[..., first : last + 1]
-        power = torch.view_as_real(spectrum).square().sum(-1)
+        power = squared_magnitude(spectrum)
         logs = (power + config.floor**2).log() / 2
         half = max(1, round(config.smooth / bin_width / 2))
         envelope = F.avg_pool1d(logs, 2 * half + 1, 1, half, count_include_pad=False)

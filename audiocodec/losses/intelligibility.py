@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from audiocodec.errors import ConfigError
-from audiocodec.features.stft import make_window, stft
+from audiocodec.features.stft import make_window, squared_magnitude, stft
 
 _WINDOW, _HOP = 25.6e-3, 12.8e-3  # s, of 256 and 128 samples at 10 kHz
 _BANDS, _LOWEST = 15, 150.0  # a third of an octave wide; centre of the first in Hz
@@ -67,7 +67,7 @@ class EnvelopeCorrelation(nn.Module):
     def _envelopes(self, waveform: Tensor) -> Tensor:
         """(batch, bands, frames)."""
         spectrum = stft(waveform.squeeze(1), self.window, self.hop_length)
-        power = torch.view_as_real(spectrum).square().sum(-1) @ self.bands
+        power = squared_magnitude(spectrum) @ self.bands
         return (power + _TINY).sqrt().transpose(1, 2)
 
     def _segments(self, envelopes: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from audiocodec.errors import ConfigError
-from audiocodec.features.stft import make_window, stft
+from audiocodec.features.stft import make_window, squared_magnitude, stft
 
 _SPEECH_SPL = 79.0  # dB, the level of speech at the ear in P.862
 _QUIETEST = 1e-4  # mean square of a row, -40 dB: quieter ones are not raised any further
@@ -77,7 +77,7 @@ class LoudnessDistance(nn.Module):
     def _intensity(self, waveform: Tensor, level: Tensor) -> Tensor:
         """(batch, frames, bands) in multiples of that of 0 dB SPL, for speech of `level`."""
         spectrum = stft(waveform.squeeze(1), self.window, len(self.window) // 2)
-        power = torch.view_as_real(spectrum).square().sum(-1) @ self.bands
+        power = squared_magnitude(spectrum) @ self.bands
         return power * (10 ** (_SPEECH_SPL / 10) / level).view(-1, 1, 1)
 
     def _loudness(self, intensity: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from audiocodec.models.folders import (
 )
 from audiocodec.runtime.graph import Graph, GraphState
 
+_DECODED = 384  # frames of a whole batch at once: what layers widen then stays in the caches
 _BATCH_SECONDS = 8.0  # of models whose graphs do not say what suits them
 
 
@@ -57,8 +58,16 @@ class GraphCodec(BaseCodec[np.ndarray]):
         return step
 
     def decoding(self) -> DecodeStep:
-        def step(codes: np.ndarray, state: GraphState | None = None) -> np.ndarray:
+        def run(codes: np.ndarray, state: GraphState | None) -> np.ndarray:
             return self.decoder.run("codes", codes, "waveform", state, self._threads)
+
+        def step(codes: np.ndarray, state: GraphState | None = None) -> np.ndarray:
+            size, frames = max(1, _DECODED // len(codes)), codes.shape[-1]
+            if frames <= size:
+                return run(codes, state)
+            state = GraphState() if state is None else state
+            blocks = [run(codes[..., i : i + size], state) for i in range(0, frames, size)]
+            return np.concatenate(blocks, axis=-1)
 
         return step
 

@@ -3,7 +3,7 @@
 python benchmarks/same_codes.py SPEECH --work DIR --jobs 2 --output docs/benchmarks/same_codes.json
 
 The truth is PyTorch in float64 in blocks of 512 frames. The graphs encode every file as they do by
-default. Of every eight groups of four files, each runtime encodes one in pieces of random length
+default. Of every sixteen groups of four files, each runtime encodes one in pieces of random length
 and one as a batch on two threads, PyTorch one in its own blocks; and both decode one file. Every
 finished part is kept in DIR: run the command again to go on, --report shows what there is.
 """
@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ from audiocodec.modules.streaming import StreamState
 from audiocodec.runtime.graph import Graph, GraphState
 
 SUFFIXES = {".flac", ".wav", ".opus", ".ogg", ".mp3"}
-BATCH, EVERY, PARTS = 4, 8, 100
+BATCH, EVERY, PARTS = 4, 16, 100
 TRUTH_FRAMES, MOST_PIECE = 512, 40  # frames at once
 
 
@@ -142,21 +142,27 @@ def groups(paths: list[Path], rate: int) -> Iterator[list[np.ndarray]]:
             rows = []
 
 
-def measure(model: str, part: tuple[str, list[Path]]) -> tuple[str, dict[str, Any]]:
+class Part(NamedTuple):
+    """Some files; `number` of the first group of them."""
+
+    key: str
+    number: int
+    paths: list[Path]
+
+
+def measure(model: str, part: Part) -> tuple[str, dict[str, Any]]:
     """What is found in the files of one part."""
-    key, paths = part
+    key, first, paths = part
     own, counts, apart = check(model), Counter[str](), []
     with own.codec.threads(1), own.other.threads(1):
-        for number, rows in enumerate(groups(paths, own.codec.sample_rate)):
+        for number, rows in enumerate(groups(paths, own.codec.sample_rate), first):
             counts += own.count(rows, number)
             if number % EVERY == 4:
                 apart.append(own.decoded(rows[0]))
     return key, {"counts": dict(counts), "decoded": apart}
 
 
-def results(
-    model: str, parts: list[tuple[str, list[Path]]], jobs: int
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def results(model: str, parts: list[Part], jobs: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """Of each part, as soon as it is done."""
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
         yield from pool.imap_unordered(partial(measure, model), parts)
@@ -175,13 +181,13 @@ def main() -> None:
     facts = graph.metadata
     paths = sorted(p for f in args.folders for p in f.rglob("*") if p.suffix.lower() in SUFFIXES)
     name = f"{facts['weight_hash']} {facts['graph_checksum']} {len(paths)} files"
-    parts = [(f"{name}, part {k} of {PARTS}", paths[k::PARTS]) for k in range(PARTS)]
+    parts = [Part(f"{name}, part {k} of {PARTS}", k, paths[k::PARTS]) for k in range(PARTS)]
     with Journal(args.work / "same_codes.jsonl") as journal:
-        waiting = [] if args.report else [part for part in parts if part[0] not in journal]
+        waiting = [] if args.report else [part for part in parts if part.key not in journal]
         for key, result in results(args.model, waiting, args.jobs):
             journal.add(key, result)
             print(key, file=sys.stderr)
-        found = [journal[key] for key, _ in parts if key in journal]
+        found = [journal[part.key] for part in parts if part.key in journal]
     text = json.dumps(report(graph, found, len(paths)), indent=2)
     if args.output:
         args.output.write_text(text + "\n", encoding="utf-8")

@@ -58,16 +58,29 @@ def emit_gaps(codec: Any, names: Names, dtype: str) -> Emitted:
     outputs = {
         "codes": codes.transpose(1, 0, 2),
         "gaps": gaps.transpose(1, 0, 2),
-        "gains": frame_gains(past, gaps.reduce("Min", 0)),
+        "gains": frame_gains(past, gaps.reduce("Min", 0)) * _overload(_waveform(scope)),
         "next_state": past.next_state(),
     }
     return Emitted(scope, outputs, past.size, None)
 
 
+def _overload(samples: Value) -> Value:
+    """(batch, 1): the loudest of samples (batch, ..., time) if that is beyond full scale, else 1.
+
+    Rounding of the strongest coefficients, which weak ones show, grows with it.
+    """
+    scope = samples.scope
+    loudest = scope.op("Abs", samples.reshape(0, -1)).reduce("Max", 1, keep=True)
+    return loudest.maximum(1.0)
+
+
 def _latent(codec: Any, scope: Scope, past: StreamPast) -> Value:
+    return emit(codec.encoder, _waveform(scope).reshape(0, -1, 1), past)
+
+
+def _waveform(scope: Scope) -> Value:
     waveform = scope.value("waveform")
-    exact = waveform if scope.dtype == "float32" else waveform.cast(scope.dtype)
-    return emit(codec.encoder, exact.reshape(0, -1, 1), past)
+    return waveform if scope.dtype == "float32" else waveform.cast(scope.dtype)
 
 
 def _frames(steps: float, codec: Any) -> int | None:
@@ -98,9 +111,9 @@ def emit_with_margin(codec: Any, names: Names, bound: float) -> Emitted:
     past.leave(samples.slice(1, samples.length(1) - scope.integers([past_samples])))
     now = before + codes.length(2).cast("float32")
     past.leave(now.minimum(float(past_frames)))  # more makes no difference
-    unsure = smallest <= frame_gains(past, smallest) * scope.named(
-        MARGIN_NAME, bound
-    )  # (batch, frames)
+    gains = frame_gains(past, smallest) * _overload(samples)
+    # The negation, since what overflows must be unsure, too: (batch, frames).
+    unsure = scope.op("Not", smallest > gains * scope.named(MARGIN_NAME, bound))
     again = _Recomputation(codec, past, samples, before, past_samples)
     outputs = again.emit(codes, unsure) | {"next_state": past.next_state()}
     return Emitted(scope, outputs, past.size, past_frames)

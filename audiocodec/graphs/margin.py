@@ -2,9 +2,9 @@
 
 The same graph is built in float32 and in float64 and both give the gaps d2 - d1 of the distances to
 the two nearest codes of each stage. Rounding errors of frames differ by what the encoder's layer
-norms magnify, so they are taken relative to that (`past.frame_gains`). The bound is `SAFETY` times
-the largest difference found, on signals of all levels from silence to full scale and on the speech
-that the package ships.
+norms magnify and by how far samples exceed full scale, so they are taken relative to that. The
+bound is `SAFETY` times the largest difference found, on signals made to be hard, from silence to
+far beyond full scale, and on the speech that the package ships.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,9 @@ from audiocodec.models.codec import Codec
 from audiocodec.models.folders import ASSETS
 from audiocodec.runtime.graph import Graph
 
-SAFETY = 2.0
+SAFETY = 1.5
 _SECONDS = 1.0  # of each signal
+_LEVEL = 0.3  # of those that are made
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ def signals(sample_rate: int) -> list[np.ndarray]:
     levels = [1.0, 0.1, 1e-2, 1e-3, 1e-4]
     made = [np.zeros(len(time)), swelling, *(x * level for x in (noise, sweep) for level in levels)]
     made += [clicks, np.sign(sweep)]
+    made += [x * (level / _LEVEL) for x in (np.ones(len(time)), sweep) for level in (1.0, 30.0)]
     voices = sorted((ASSETS / "speech_samples").glob("*/*_01.*"))
     most = 2 * len(time)
     speech = [read_waveform(path, sample_rate)[0, :most] for path in voices]
-    return [0.3 * x for x in made] + [x * 0.1 ** (index % 4) for index, x in enumerate(speech)]
+    return [_LEVEL * x for x in made] + [x * 0.1 ** (index % 4) for index, x in enumerate(speech)]

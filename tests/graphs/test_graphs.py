@@ -81,6 +81,14 @@ def test_codes_are_those_of_pytorch(model: Model) -> None:
     assert np.array_equal(encoder.run("waveform", x, "codes"), codec.encode(x).numpy())
 
 
+@pytest.mark.parametrize("level", [1.0, 30.0, 1e4, 1e30])
+def test_codes_of_what_is_far_too_loud_are_those_of_pytorch(model: Model, level: float) -> None:
+    codec, encoder, _ = model
+    tone = np.sin(2 * np.pi * 0.01 * np.arange(40 * HOP))
+    x = (level * np.stack([tone, np.ones(len(tone))]))[:, None].astype(np.float32)
+    assert np.array_equal(encoder.run("waveform", x, "codes"), codec.encode(x).numpy())
+
+
 @pytest.mark.parametrize("stages", [1, 3])
 def test_waveforms_are_those_of_pytorch_with_any_number_of_quantizers(
     model: Model, stages: int

@@ -115,6 +115,9 @@ def _harmonic_parts(head: HarmonicHead, features: Value) -> Value:
     gain = _bounded_exp(envelope @ scope.stored(head.envelope))
     logit = share @ scope.stored(head.share)
     shares = [scope.op("Sigmoid", side) for side in (logit, logit * -1.0)]
+    if head.config.noise_exponent != 1:
+        noise = scope.op("Pow", shares[1], scope.constant(head.config.noise_exponent))
+        shares = [scope.constant(1.0) - noise, noise]
     return concat([direct, *(gain * scope.op("Sqrt", share) for share in shares)])
 
 

@@ -9,7 +9,6 @@ flat excitations to mix instead, under a smooth envelope:
 - noise, from a fixed table.
 """
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -40,9 +39,10 @@ class HarmonicHeadConfig:
     start: int = 27  # the first that is excited
     knots: int = 36  # of the envelope
     bands: int = 8  # knots of the share of harmonics
-    noise_gain: float = (
-        1.0  # of the noise when decoding; less is smoother, as a postfilter makes it
-    )
+    # When decoding, as a postfilter would: less gain makes noise softer; an exponent above 1 of its
+    # share makes what is mixed more harmonic at the same power, and leaves pure noise as it is.
+    noise_gain: float = 1.0
+    noise_exponent: float = 1.0
     initial_log_magnitude: float = -5.0
     makes_noise: ClassVar[bool] = True
 
@@ -58,6 +58,8 @@ class HarmonicHeadConfig:
             )
         if self.noise_gain < 0:
             raise ConfigError(f"head.noise_gain is {self.noise_gain}; give 0 or more")
+        if self.noise_exponent <= 0:
+            raise ConfigError(f"head.noise_exponent is {self.noise_exponent}; give more than 0")
         for name in ("knots", "bands"):
             if getattr(self, name) < 2:
                 raise ConfigError(f"head.{name} is {getattr(self, name)}; give 2 or more")
@@ -137,10 +139,17 @@ class HarmonicHead(nn.Module):
         log_magnitude, phase, envelope, share = projected.split(self._outputs, dim=-1)
         direct = log_magnitude.clamp(max=MAX_LOG_MAGNITUDE).exp() * phase.cos()
         gain = (envelope @ self.envelope).clamp(max=MAX_LOG_MAGNITUDE).exp()
-        logit = share @ self.share
-        # Roots of the two shares; by the logarithm, since a root has no gradient at 0.
-        voiced, unvoiced = (gain * (F.logsigmoid(side) / 2).exp() for side in (logit, -logit))
-        return torch.cat([direct, voiced, unvoiced], dim=-1)
+        roots = self._roots(share @ self.share)
+        return torch.cat([direct, *(gain * root for root in roots)], dim=-1)
+
+    def _roots(self, logit: Tensor) -> tuple[Tensor, Tensor]:
+        """Square roots of the shares of harmonics and noise, for the former's logit."""
+        if self.training or self.config.noise_exponent == 1:
+            # By the logarithm, since a root has no gradient at 0.
+            voiced, unvoiced = ((F.logsigmoid(side) / 2).exp() for side in (logit, -logit))
+            return voiced, unvoiced
+        noise = torch.sigmoid(-logit) ** self.config.noise_exponent
+        return (1 - noise).sqrt(), noise.sqrt()
 
     def _segments(self, coefficients: Tensor) -> Tensor:
         basis = self.basis[: coefficients.shape[-1]]
@@ -189,11 +198,11 @@ def _interpolation(start: int, stop: int, knots: int) -> Tensor:
 
 
 def _noise_table(columns: int) -> Tensor:
-    """(256, columns) of unit variance, by integer arithmetic: the same on every machine.
+    """(256, columns) of random signs, by integer arithmetic: the same on every machine.
 
-    Uniform, not Gaussian: a sample of the waveform adds up hundreds of them.
+    Not Gaussian: a sample of the waveform adds up hundreds of them as it is, and noise whose power
+    varies least follows its envelope best.
     """
-    words = np.random.Philox(key=_TABLE_SEED).random_raw(columns * _TABLE_FRAMES) >> np.uint64(40)
-    uniform = (words.astype(np.float64) + 0.5) / 2**24 - 0.5  # 24 bits
-    values = (uniform * math.sqrt(12)).astype(np.float32)
-    return torch.from_numpy(values.reshape(columns, _TABLE_FRAMES).T.copy())
+    words = np.random.Philox(key=_TABLE_SEED).random_raw(columns * _TABLE_FRAMES)
+    signs = np.where(words >> np.uint64(63), np.float32(1), np.float32(-1))
+    return torch.from_numpy(signs.reshape(columns, _TABLE_FRAMES).T.copy())

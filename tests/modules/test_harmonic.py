@@ -21,11 +21,9 @@ class Given(nn.Module):
         return features
 
 
-def head_and_features(
-    gain: float, share: float, noise_gain: float = 1.0
-) -> tuple[HarmonicHead, Tensor]:
+def head_and_features(gain: float, share: float, **noise: float) -> tuple[HarmonicHead, Tensor]:
     """A head with a 150 Hz voice as its low band and constant log gain and logit above."""
-    config = HarmonicHeadConfig(direct=27, source=27, start=27, noise_gain=noise_gain)
+    config = HarmonicHeadConfig(direct=27, source=27, start=27, **noise)
     head = HarmonicHead(config, 8, HOP).eval()
     head.project = Given()
     time = torch.arange((FRAMES + 1) * HOP)
@@ -66,6 +64,19 @@ def test_noise_is_flat_and_of_the_level_asked_for(noise_gain: float) -> None:
     voice = 4 * 0.1**2 / 2
     noise = share * math.exp(-8) * noise_gain**2
     assert float(waveform.square().mean() - voice) == pytest.approx(noise, rel=0.1)
+
+
+def test_an_exponent_turns_noise_into_harmonics_of_the_same_power_and_leaves_pure_noise() -> None:
+    def power(share: float, exponent: float) -> tuple[float, float]:
+        head, features = head_and_features(gain=-4.0, share=share, noise_exponent=exponent)
+        lines = spectrum(head(features))[1500:10_500].view(-1, 150)
+        near = torch.arange(150).sub(75).abs() > 70  # within 5 Hz of a multiple of 150 Hz
+        return float(lines[:, near].sum()), float(lines[:, ~near].sum())
+
+    (_, half), (_, quarter) = power(0.0, 1.0), power(0.0, 2.0)
+    assert quarter == pytest.approx(half / 2, rel=0.1)
+    assert sum(power(0.0, 2.0)) == pytest.approx(sum(power(0.0, 1.0)), rel=0.1)
+    assert power(-30.0, 4.0) == pytest.approx(power(-30.0, 1.0), rel=1e-4)
 
 
 @pytest.mark.parametrize("share", [-200.0, 200.0])

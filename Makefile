@@ -16,8 +16,8 @@ demo: $(STAMP)  ## encode, decode and measure a shipped utterance; a picture and
 	$(BIN)/codec demo --output demo
 	$(REACH)
 
-test: $(STAMP)  ## the fast tests
-	$(BIN)/python -m pytest
+test: $(STAMP)  ## the fast tests, on all cores
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 	$(REACH)
 
 test-all: $(STAMP)  ## the fast and the slow tests

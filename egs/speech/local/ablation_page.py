@@ -1,4 +1,6 @@
-"""docs/ablation.md from docs/ablation.json: nothing is trained or measured here.
+"""docs/ablation.md from docs/ablation.json and, if they are there, the curves of `curves.py`.
+
+Nothing is trained or measured here.
 
 python local/ablation_page.py ../../docs/ablation.json
 """
@@ -18,6 +20,12 @@ TITLES = {
     "harmonic_correlation": "harmonics",
     "tonal_lines": "lines (dB)",
 }  # others by their names
+CURVE_TITLES = {
+    "pesq": "PESQ-wb",
+    "stoi": "STOI",
+    "harmonic_correlation": "harmonics",
+    "mel": "mel",
+}
 PAGE = """# Ablations of the shipped model
 
 What each choice in `{config}` is worth after {seconds} s of training on one thread ({processor},
@@ -40,6 +48,21 @@ and each adds its own `--set` options:
 
 {settings}
 """
+CURVES = """
+## Against hours of training
+
+Measures on the validation utterances (speakers held out of the training data) at 6 kbit/s over the
+sittings of the shipped model on one core, beside other work; `egs/speech/local/curves.py` counts
+and draws them. Each run starts from the model of the one before, with other weights of the losses.
+
+![curves](images/{stem}.png)
+
+{table}
+
+The weights of the losses at the end of each run:
+
+{weights}
+"""
 
 
 def main() -> None:
@@ -54,7 +77,37 @@ def write_page(results: Mapping[str, Any], target: Path) -> None:
     page = PAGE.format(
         **named, scores=_scores(rows), command=_command(results), settings=_settings(rows)
     )
+    curves = target.parent / "training_curves.json"
+    if curves.exists():
+        page += _curves(json.loads(curves.read_text(encoding="utf-8"))["runs"], curves.stem)
     target.write_text(page, encoding="utf-8")
+
+
+def _curves(runs: Sequence[Mapping[str, Any]], stem: str) -> str:
+    measures = [name for name in runs[0]["points"][0] if name not in ("hours", "step")]
+    titles = [CURVE_TITLES.get(name, name) for name in measures]
+    table = [
+        f"| run | hours | step | {' | '.join(titles)} |",
+        "|---|---|---|" + "---|" * len(titles),
+    ]
+    for run in runs:
+        for point in _told(run["points"]):
+            cells = " | ".join(f"{point[name]:.3f}" for name in measures)
+            table.append(f"| {run['run']} | {point['hours']:.2f} | {point['step']} | {cells} |")
+    names = list(runs[0]["weights"])
+    weights = [f"| run | {' | '.join(names)} |", "|---|" + "---|" * len(names)]
+    for run in runs:
+        cells = " | ".join(f"{run['weights'][name]:g}" for name in names)
+        weights.append(f"| {run['run']} | {cells} |")
+    return CURVES.format(stem=stem, table="\n".join(table), weights="\n".join(weights))
+
+
+def _told(points: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The first and the last of a run, and those nearest to each half hour between."""
+    told = {}
+    for point in (points[0], *points, points[-1]):
+        told.setdefault(round(2 * point["hours"]), point)
+    return [*list(told.values())[:-1], points[-1]]
 
 
 def train_command(results: Mapping[str, Any], settings: Sequence[str], output: str) -> list[str]:

@@ -25,6 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="add graphs: they run without PyTorch, in a browser and on phones, with equal codes",
     )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="A.B=C",
+        help="change the codec's configuration, where it has no weights, e.g. "
+        "decoder.head.noise_gain=0.7; may be repeated",
+    )
     add_examples(
         parser,
         "codec model export exp/ my_codec --half --onnx",
@@ -44,6 +52,7 @@ def run(args: argparse.Namespace) -> None:
         args.half,
         args.discriminators,
         args.onnx,
+        args.set,
     )
     codec = load_codec(args.output, runtime="torch")
     megabytes = sum(path.stat().st_size for path in args.output.iterdir()) / 1e6

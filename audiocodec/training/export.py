@@ -1,15 +1,19 @@
 """Model folders to release: averaged weights, maybe in half precision, maybe with the judges."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
-from audiocodec.errors import ModelError
+from audiocodec.config import load_config
+from audiocodec.errors import ModelError, one_line
 from audiocodec.extras import extra
 from audiocodec.files import atomic_folder
 from audiocodec.models.bundle import load_codec
-from audiocodec.models.folders import model_folder
+from audiocodec.models.codec import Codec
+from audiocodec.models.config import CodecConfig
+from audiocodec.models.folders import CONFIG_FILE, model_folder
 from audiocodec.models.weights import write_model
 from audiocodec.training.checkpoint import (
     DISCRIMINATORS_FILE,
@@ -26,20 +30,28 @@ def export_model(
     half: bool = False,
     discriminators: bool = False,
     graphs: bool = False,
+    assignments: Sequence[str] = (),
 ) -> None:
     """Write the model of `source`, a model or checkpoint folder or a shipped name, to `target`.
 
-    With `graphs`, a source that is its own target only gets them.
+    With `graphs`, a source that is its own target only gets them, unless something is set.
+
+    Args:
+        assignments: A.B=C each, for what in the codec's configuration has no weights.
 
     Raises:
+        ConfigError: an assignment to what there is not.
         MissingPackage: graphs need the onnx package.
         ModelError: the source is not a model, lacks the discriminators asked for, has weights that
-            half precision cannot hold, or parts that graphs cannot have.
+            half precision cannot hold or the assignments leave no place for, or parts that graphs
+            cannot have.
     """
     dtype = torch.float16 if half else torch.float32
     folder = model_folder(source)
     codec = load_codec(folder, runtime="torch")
-    if graphs and target.is_dir() and target.samefile(folder):
+    if assignments:
+        codec = _changed(codec, folder, assignments)
+    elif graphs and target.is_dir() and target.samefile(folder):
         with atomic_folder(target) as temporary:  # nothing is lost of what the folder has besides
             shutil.copytree(folder, temporary, dirs_exist_ok=True)
             _add_graphs(temporary, codec.name)
@@ -60,6 +72,18 @@ def export_model(
             write_discriminators(tensors, read_training_config(folder), temporary)
         if graphs:
             _add_graphs(temporary, target.resolve().name)
+
+
+def _changed(codec: Codec, folder: Path, assignments: Sequence[str]) -> Codec:
+    changed = Codec(load_config(CodecConfig, folder / CONFIG_FILE, assignments), name=codec.name)
+    try:
+        changed.load_state_dict(codec.state_dict())
+    except RuntimeError as error:
+        raise ModelError(
+            f"{folder}: --set {' '.join(assignments)} asks for other weights than it has: "
+            f"{one_line(error)[:200]}; train that, or set what has no weights"
+        ) from None
+    return changed
 
 
 def _add_graphs(folder: Path, name: str) -> None:

@@ -127,6 +127,27 @@ def test_export_of_a_run_is_its_best_model(whole_run, tmp_path):
     assert load_codec(tmp_path / "out").weight_hash == load_codec(whole_run / "model").weight_hash
 
 
+def test_export_sets_what_has_no_weights_and_nothing_else(tmp_path, capsys):
+    from audiocodec.models.bundle import save_codec
+    from tests.conftest import build_codec
+
+    head = {"kind": "harmonic", "direct": 48, "source": 32, "start": 27}
+    decoder = {"kind": "convnext", "channels": 24, "blocks": 1, "head": head}
+    codec = build_codec(decoder=decoder)
+    save_codec(codec, tmp_path / "plain")
+    command = ["model", "export", str(tmp_path / "plain"), str(tmp_path / "sharp"), "--set"]
+    assert main([*command, "decoder.head.noise_exponent=4"]) == 0
+    sharp, plain = (load_codec(tmp_path / name, runtime="torch") for name in ("sharp", "plain"))
+    assert sharp.config.decoder.head.noise_exponent == 4
+    assert sharp.weight_hash == plain.weight_hash
+    codes = plain.encode(0.1 * torch.randn(8000))
+    assert not torch.allclose(sharp.decode(codes), plain.decode(codes))
+    capsys.readouterr()
+    for wrong, reason in {"channels=32": "other weights", "chanels=32": "chanels"}.items():
+        assert main([*command, f"decoder.{wrong}"]) == 2
+        assert reason in capsys.readouterr().err
+
+
 def test_export_refuses_what_it_cannot_give(whole_run, tmp_path, tiny_codec):
     with pytest.raises(ModelError, match=r"no discriminators\.safetensors"):
         export_model(whole_run / "model", tmp_path / "out", discriminators=True)

@@ -28,7 +28,7 @@ CODECS: dict[str, dict[str, Any]] = {
     "strided convnext, mdct": {},
     "spectral front, harmonic": {
         "encoder": FRONT,
-        "decoder": CONVNEXT | {"lookahead": 1, "head": {"kind": "harmonic"}},
+        "decoder": CONVNEXT | {"lookahead": 1, "head": {"kind": "harmonic", "noise_exponent": 3}},
     },
     "spectral front, istft": {"encoder": FRONT, "decoder": CONVNEXT},
     "seanet": {"encoder": SEANET, "decoder": SEANET},

@@ -144,7 +144,7 @@ def test_export_sets_what_has_no_weights_and_nothing_else(tmp_path, capsys):
     assert not torch.allclose(sharp.decode(codes), plain.decode(codes))
     capsys.readouterr()
     for wrong, reason in {"channels=32": "other weights", "chanels=32": "chanels"}.items():
-        assert main([*command, f"decoder.{wrong}"]) == 2
+        assert main([*command, f"decoder.{wrong}"]) != 0
         assert reason in capsys.readouterr().err
 
 

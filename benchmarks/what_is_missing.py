@@ -5,7 +5,8 @@
 Scores what it decodes of FOLDER (default: the shipped samples) with all quantizers, and the same
 after an oracle has put in parts of the original: MDCT coefficients of some frequencies, or the
 energies of 9 neighbouring coefficients (340 Hz) in each frame, with the decoded coefficients below
-them. Besides, by how many dB bands are too loud or too soft on the whole. JSON.
+them. Besides, by how many dB bands are too loud or too soft on the whole. JSON. DNSMOS is among the
+scores where the package that ships its network is installed.
 """
 
 import json
@@ -22,12 +23,13 @@ from torch.nn import functional as F
 from audiocodec.audio import AUDIO_SUFFIXES, read_waveform
 from audiocodec.data.samples import shipped_speech
 from audiocodec.environment import environment
+from audiocodec.evaluation.metrics import select, with_installed
 from audiocodec.evaluation.scoring import score_signals
 from audiocodec.features.mdct import lapped_basis, mdct_basis
 from audiocodec.models.bundle import load_codec
 from audiocodec.modules.overlap import overlap_add
 
-METRICS = ("pesq_wb", "stoi", "harmonic_correlation")
+METRICS = ("pesq_wb", "stoi", "harmonic_correlation", "dnsmos")
 SMOOTHED = 9  # coefficients
 EDGES = (0, 600, 1200, 1800, 2400, 3600, 4800, 7500, 11_250)  # Hz, of the bands
 Oracle = Callable[[Tensor, Tensor], Tensor]
@@ -40,6 +42,7 @@ def main() -> None:
         files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES)
     torch.set_num_threads(1)
     codec = load_codec(runtime="torch")
+    metrics, _ = select(METRICS, with_installed({}))
     lapped = Lapped(codec.hop_length, codec.sample_rate)
     scores: dict[str, list[list[float]]] = {}
     levels: list[list[float]] = []
@@ -50,13 +53,13 @@ def main() -> None:
         levels.append(lapped.excess(*pair))
         for name, oracle in oracles(lapped).items():
             waveform = lapped.waveform(oracle(*pair), len(original)).clamp(-1, 1).numpy()
-            row, _ = score_signals(original, waveform, codec.sample_rate, METRICS)
-            scores.setdefault(name, []).append([row[metric] for metric in METRICS])
+            row, _ = score_signals(original, waveform, codec.sample_rate, metrics)
+            scores.setdefault(name, []).append([row[metric] for metric in metrics])
     means = {name: np.mean(rows, axis=0).round(3).tolist() for name, rows in scores.items()}
     report = {
         "files": len(files),
         "model_hash": codec.weight_hash,
-        "scores": {name: dict(zip(METRICS, row, strict=True)) for name, row in means.items()},
+        "scores": {name: dict(zip(metrics, row, strict=True)) for name, row in means.items()},
         "excess_decibels": {
             f"{low} to {high} Hz": round(excess, 1)
             for (low, high), excess in zip(pairwise(EDGES), np.mean(levels, axis=0), strict=True)

@@ -149,7 +149,7 @@ def _smoothed(x: Value, width: int) -> Value:
 
 
 def _noise(head: HarmonicHead, features: Value, past: Past) -> Value:
-    """Rows of the table from the stream's position on, which the state keeps as a number."""
+    """Signs of the table from the row of the stream's position on, a number in the state."""
     scope = past.scope
     start = past.read(1).cast("int64")  # (batch, 1)
     frames = features.length(1)
@@ -157,7 +157,7 @@ def _noise(head: HarmonicHead, features: Value, past: Past) -> Value:
     steps = scope.op("Range", zero, frames.squeeze(0), one).unsqueeze(0)
     period = scope.integers(_TABLE_FRAMES)
     past.leave(scope.op("Mod", start + frames, period).cast(scope.dtype))
-    return scope.stored(head.table).take(scope.op("Mod", start + steps, period))
+    return scope.stored(head.table.sign()).take(scope.op("Mod", start + steps, period))
 
 
 HEADS: dict[type, Callable[[Any, Value, Past], Value]] = {

@@ -9,6 +9,7 @@ flat excitations to mix instead, under a smooth envelope:
 - noise, from a fixed table.
 """
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -70,7 +71,9 @@ class HarmonicHead(nn.Module):
 
     One block more than an inverse MDCT takes: harmonics of a frame are made of the low band of all
     the blocks that it covers. In training mode each row starts anywhere in the table of noise;
-    otherwise every signal starts at its beginning, so that decoding is deterministic.
+    otherwise every signal starts at its beginning, so that decoding is deterministic, and the noise
+    has the table's signs alone: what varies less in power follows its envelope better. (Training
+    with signs teaches the head to make more noise than it should.)
     """
 
     delay = 2
@@ -127,7 +130,7 @@ class HarmonicHead(nn.Module):
             direct, voiced, unvoiced = ready.split(self.sizes, dim=-1)
             noise = self._noise(features, state)
             if not self.training:
-                noise = noise * self.config.noise_gain
+                noise = noise.sign() * self.config.noise_gain
             excited = voiced * harmonics + unvoiced * noise
             spectrum = F.pad(direct, (0, self.hop_length - self.config.direct)) + F.pad(
                 excited, (self.config.start, 0)
@@ -198,11 +201,11 @@ def _interpolation(start: int, stop: int, knots: int) -> Tensor:
 
 
 def _noise_table(columns: int) -> Tensor:
-    """(256, columns) of random signs, by integer arithmetic: the same on every machine.
+    """(256, columns) of unit variance, by integer arithmetic: the same on every machine.
 
-    Not Gaussian: a sample of the waveform adds up hundreds of them as it is, and noise whose power
-    varies least follows its envelope best.
+    Uniform, not Gaussian: a sample of the waveform adds up hundreds of them.
     """
-    words = np.random.Philox(key=_TABLE_SEED).random_raw(columns * _TABLE_FRAMES)
-    signs = np.where(words >> np.uint64(63), np.float32(1), np.float32(-1))
-    return torch.from_numpy(signs.reshape(columns, _TABLE_FRAMES).T.copy())
+    words = np.random.Philox(key=_TABLE_SEED).random_raw(columns * _TABLE_FRAMES) >> np.uint64(40)
+    uniform = (words.astype(np.float64) + 0.5) / 2**24 - 0.5  # 24 bits, and never 0
+    values = (uniform * math.sqrt(12)).astype(np.float32)
+    return torch.from_numpy(values.reshape(columns, _TABLE_FRAMES).T.copy())

@@ -15,6 +15,7 @@ FORMER_MODELS: dict[str, FormerModel] = {
     "0a9ff7e90d84cad3": FormerModel("speech_24k", "e8cb2502a665"),
     "15ac0e2d11c1fbc0": FormerModel("speech_24k", "91702894b89b"),
     "b89abd8e3171d9a2": FormerModel("speech_24k", "b4b766d6766d"),
+    "8012265414c03364": FormerModel("speech_24k", "130272881195"),
 }
 
 

@@ -149,14 +149,21 @@ def _encoder(codec: Codec, stored: StoredTensors, measured: Measured | None) -> 
 
 
 def _decoder(codec: Codec, stored: StoredTensors, int8: bool = False) -> onnx.ModelProto:
-    scope, outputs, state_size = emit_decoder(codec, Names(stored), int8)
-    return _model(
-        scope,
+    emitted = emit_decoder(codec, Names(stored), int8)
+    model = _model(
+        emitted.scope,
         {"codes": ("int64", ["batch", "stages", "frames"])},
-        outputs,
+        emitted.outputs,
         {"waveform": ("float32", ["batch", 1, "samples"])},
-        state_size,
+        emitted.state_size,
     )
+    frames = emitted.receptive_frames
+    _add_properties(
+        model,
+        receptive_frames="" if frames is None else str(frames),
+        counters=json.dumps(emitted.counters),
+    )
+    return model
 
 
 def _add_properties(model: onnx.ModelProto, **values: str) -> None:

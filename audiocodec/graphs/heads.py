@@ -151,7 +151,7 @@ def _smoothed(x: Value, width: int) -> Value:
 def _noise(head: HarmonicHead, features: Value, past: Past) -> Value:
     """Signs of the table from the row of the stream's position on, a number in the state."""
     scope = past.scope
-    start = past.read(1).cast("int64")  # (batch, 1)
+    start = past.counter(_TABLE_FRAMES).cast("int64")  # (batch, 1)
     frames = features.length(1)
     zero, one = scope.integers(0), scope.integers(1)
     steps = scope.op("Range", zero, frames.squeeze(0), one).unsqueeze(0)

@@ -38,6 +38,7 @@ class StreamPast:
     size: int = 0
     calls: list[Call] = field(default_factory=list)
     norms: list[tuple[int, Value]] = field(default_factory=list)  # calls so far, magnification
+    counters: list[tuple[int, int]] = field(default_factory=list)  # places in the state, periods
     _next: list[Value] = field(default_factory=list)
 
     def extend(self, x: Value, size: int, shape: Sequence[int], stride: int = 1) -> Value:
@@ -62,6 +63,11 @@ class StreamPast:
         """The next `width` numbers of the state, (batch, width)."""
         self.size += width
         return self.state.slice(1, self.size - width, self.size)
+
+    def counter(self, period: int) -> Value:
+        """A number of the state (batch, 1) that counts frames modulo `period`; `leave` the next."""
+        self.counters.append((self.size, period))
+        return self.read(1)
 
     def leave(self, x: Value) -> None:
         """Keep (batch, width) for the next piece, in the order of `read`."""
@@ -121,6 +127,10 @@ class WindowPast:
         raise AssertionError
 
     def read(self, width: int) -> Value:
+        """A window has no state."""
+        raise AssertionError
+
+    def counter(self, period: int) -> Value:
         """A window has no state."""
         raise AssertionError
 

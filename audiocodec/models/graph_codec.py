@@ -2,11 +2,14 @@
 
 import contextlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from audiocodec.environment import available_cores
 from audiocodec.errors import ModelError
 from audiocodec.models.base import BaseCodec, DecodeStep, EncodeStep
 from audiocodec.models.folders import (
@@ -19,7 +22,32 @@ from audiocodec.models.folders import (
 from audiocodec.runtime.graph import Graph, GraphState
 
 _DECODED = 384  # frames of a whole batch at once: what layers widen then stays in the caches
+_SHORTEST = 2  # pasts that a part of its own is long, lest most of it be done twice
 _BATCH_SECONDS = 8.0  # of models whose graphs do not say what suits them
+
+
+@dataclass(frozen=True)
+class Piece:
+    """How a graph runs over a piece of its input, whose frames are `unit` long."""
+
+    graph: Graph
+    input: str
+    output: str
+    unit: int
+    block: int | None = None  # frames at once, default all
+
+    def run(self, x: np.ndarray, state: GraphState | None, threads: int) -> np.ndarray:
+        """The output; goes on from `state` and leaves the next one in it."""
+        length = x.shape[-1]
+        size = length if self.block is None else self.block * self.unit
+        if length <= size:
+            return self.graph.run(self.input, x, self.output, state, threads)
+        state = GraphState() if state is None else state
+        blocks = [
+            self.graph.run(self.input, x[..., i : i + size], self.output, state, threads)
+            for i in range(0, length, size)
+        ]
+        return np.concatenate(blocks, axis=-1)
 
 
 class GraphCodec(BaseCodec[np.ndarray]):
@@ -52,24 +80,48 @@ class GraphCodec(BaseCodec[np.ndarray]):
             waveform: np.ndarray, num_quantizers: int, state: GraphState | None = None
         ) -> np.ndarray:
             x = waveform.astype(np.float32, copy=False)
-            codes = self.encoder.run("waveform", x, "codes", state, self._threads)
-            return codes[:, :num_quantizers]
+            piece = Piece(self.encoder, "waveform", "codes", self.hop_length)
+            return self._at_once(piece, x, state)[:, :num_quantizers]
 
         return step
 
     def decoding(self) -> DecodeStep:
-        def run(codes: np.ndarray, state: GraphState | None) -> np.ndarray:
-            return self.decoder.run("codes", codes, "waveform", state, self._threads)
-
         def step(codes: np.ndarray, state: GraphState | None = None) -> np.ndarray:
-            size, frames = max(1, _DECODED // len(codes)), codes.shape[-1]
-            if frames <= size:
-                return run(codes, state)
-            state = GraphState() if state is None else state
-            blocks = [run(codes[..., i : i + size], state) for i in range(0, frames, size)]
-            return np.concatenate(blocks, axis=-1)
+            piece = Piece(self.decoder, "codes", "waveform", 1, max(1, _DECODED // len(codes)))
+            return self._at_once(piece, codes, state)
 
         return step
+
+    def _at_once(self, piece: "Piece", x: np.ndarray, state: GraphState | None) -> np.ndarray:
+        """The output for a piece, of which threads compute a part each.
+
+        Layers this narrow gain little from two threads in each. A part but the first begins with a
+        silent past, early enough to have forgotten it.
+        """
+        graph, threads = piece.graph, self._threads or available_cores()
+        warm, frames = graph.warm_up, x.shape[-1] // piece.unit
+        if warm is None:
+            return piece.run(x, state, threads)
+        parts = max(1, min(threads, frames // (_SHORTEST * warm)))
+        if parts == 1:
+            return piece.run(x, state, 1)
+        bounds = [frames * part // parts for part in range(parts + 1)]
+        first = GraphState(None if state is None else state.rows)
+        later = [graph.started(state, bound - warm, len(x)) for bound in bounds[1:-1]]
+        states = [first, *later]
+
+        def part(number: int) -> np.ndarray:
+            early = warm if number else 0
+            start, stop = bounds[number] - early, bounds[number + 1]
+            cut = x[..., start * piece.unit : stop * piece.unit]
+            output = piece.run(cut, states[number], 1)
+            return output[..., output.shape[-1] // (stop - start) * early :]
+
+        with ThreadPoolExecutor(parts) as pool:
+            outputs = list(pool.map(part, range(parts)))
+        if state is not None:
+            state.rows = states[-1].rows
+        return np.concatenate(outputs, axis=-1)
 
     def new_state(self) -> GraphState:
         return GraphState()

@@ -76,12 +76,26 @@ class Graph:
             raise ModelError(f"{path}: damaged: its checksum is not that of its contents")
         self.state_size = int(self.metadata["state_size"])
         self.state_dtype = np.dtype(self.metadata["state_dtype"])
+        past = self.metadata.get("receptive_frames")
+        self.warm_up = int(past) + 1 if past else None  # frames after which a past is forgotten
+        self._counters: list[tuple[int, int]] = json.loads(self.metadata.get("counters", "[]"))
         self._sessions: dict[int, Any] = {}
         self._lock = threading.Lock()
 
     def value(self, key: str) -> Any:
         """An entry of the metadata that is JSON."""
         return json.loads(self.metadata[key])
+
+    def started(self, state: GraphState | None, frames: int, batch: int) -> GraphState:
+        """A silent past at `frames` after `state`: `warm_up` frames on, it is as good as the real
+        one.
+        """
+        rows = np.zeros((batch, self.state_size), self.state_dtype)
+        known = None if state is None else state.rows
+        for place, period in self._counters:
+            rows[:, place] = frames if known is None else known[:, place] + frames
+            rows[:, place] %= period
+        return GraphState(rows)
 
     def run(
         self,

@@ -158,11 +158,41 @@ def test_what_is_wrong_is_refused_in_the_same_words(both: tuple[Codec, GraphCode
             codec.encode(noise(10), num_quantizers=4)
 
 
-def test_the_number_of_threads_changes_no_code(both: tuple[Codec, GraphCodec]) -> None:
-    _, graphs = both
-    codes = graphs.encode(noise(9_000))
-    with graphs.threads(3):
-        np.testing.assert_array_equal(graphs.encode(noise(9_000)), codes)
+HARMONIC = {
+    "encoder": {
+        "kind": "convnext", "strides": [320], "channels": [24], "blocks": [2], "mel_bands": 20,
+    },
+    "decoder": {
+        "kind": "convnext", "channels": 24, "blocks": 2, "lookahead": 1,
+        "head": {"kind": "harmonic"},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("options", [{}, HARMONIC], ids=["strided", "harmonic"])
+def test_threads_that_share_a_piece_of_a_stream_change_nothing(
+    options: dict[str, object], tmp_path: Path
+) -> None:
+    codec = load_codec(exported(build_codec(**options), tmp_path / "tiny"), runtime="onnx")
+    assert isinstance(codec, GraphCodec) and codec.decoder.warm_up and codec.encoder.warm_up
+    hop, shortest = codec.hop_length, 6 * max(codec.decoder.warm_up, codec.encoder.warm_up)
+    waveform = noise(2, 1, 4 * shortest * hop)
+    pieces = np.split(waveform, [hop * n for n in (7, 8, 8 + 2 * shortest)], axis=-1)
+
+    def run(threads: int) -> tuple[np.ndarray, np.ndarray]:
+        states = codec.new_state(), codec.new_state()
+        with codec.threads(threads):
+            encode, decode = codec.encoding(), codec.decoding()
+            codes = [encode(piece, codec.num_quantizers, states[0]) for piece in pieces]
+            sound = [decode(piece, states[1]) for piece in codes]
+        assert all(state.rows is not None for state in states)
+        return np.concatenate(codes, axis=-1), np.concatenate(sound, axis=-1)
+
+    codes, sound = run(1)
+    for threads in (2, 3):
+        found = run(threads)
+        np.testing.assert_array_equal(found[0], codes)
+        np.testing.assert_allclose(found[1], sound, atol=1e-6)
 
 
 def test_a_runtime_is_chosen_by_argument_then_variable_then_what_there_is(

@@ -105,7 +105,8 @@ class GraphCodec(BaseCodec[np.ndarray]):
         parts = max(1, min(threads, frames // (_SHORTEST * warm)))
         if parts == 1:
             return piece.run(x, state, 1)
-        bounds = [frames * part // parts for part in range(parts + 1)]
+        share = frames + (parts - 1) * warm  # of the work; the first part has nothing to repeat
+        bounds = [0] + [share * part // parts - (part - 1) * warm for part in range(1, parts + 1)]
         first = GraphState(None if state is None else state.rows)
         later = [graph.started(state, bound - warm, len(x)) for bound in bounds[1:-1]]
         states = [first, *later]

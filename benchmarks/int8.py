@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from audiocodec.audio import read_waveform
+from audiocodec.audio import AUDIO_SUFFIXES, read_waveform
 from audiocodec.environment import environment
 from audiocodec.evaluation.metrics.intelligibility import stoi
 from audiocodec.evaluation.metrics.pesq import pesq_wb
@@ -21,7 +21,6 @@ from audiocodec.models.base import AnyCodec
 from audiocodec.models.bundle import load_codec
 
 FILES, SECONDS, REPEATS = 13, 8, 3
-SUFFIXES = {".flac", ".wav"}
 
 
 def main() -> None:
@@ -29,7 +28,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default="speech_24k")
     args = parser.parse_args()
-    paths = sorted(p for p in args.folder.rglob("*") if p.suffix in SUFFIXES)
+    paths = sorted(p for p in args.folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES)
     codecs = {name: load_codec(args.model, runtime=name) for name in ("onnx", "onnx-int8")}
     found: dict[str, list[dict[str, float]]] = {name: [] for name in codecs}
     rate = codecs["onnx"].sample_rate

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from audiocodec.audio import read_waveform
+from audiocodec.audio import AUDIO_SUFFIXES, read_waveform
 from audiocodec.environment import environment
 from audiocodec.errors import AudioError
 from audiocodec.journal import Journal
@@ -32,7 +32,6 @@ from audiocodec.models.streaming import StreamEncoder
 from audiocodec.modules.streaming import StreamState
 from audiocodec.runtime.graph import Graph, GraphState
 
-SUFFIXES = {".flac", ".wav", ".opus", ".ogg", ".mp3"}
 BATCH, EVERY, PARTS = 4, 16, 100
 TRUTH_FRAMES, MOST_PIECE = 512, 40  # frames at once
 
@@ -179,7 +178,9 @@ def main() -> None:
     args = parser.parse_args()
     graph = Graph(Path(str(load_codec(args.model, runtime="onnx").folder)) / ENCODER_GRAPH)
     facts = graph.metadata
-    paths = sorted(p for f in args.folders for p in f.rglob("*") if p.suffix.lower() in SUFFIXES)
+    paths = sorted(
+        p for f in args.folders for p in f.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES
+    )
     name = f"{facts['weight_hash']} {facts['graph_checksum']} {len(paths)} files"
     parts = [Part(f"{name}, part {k} of {PARTS}", k, paths[k::PARTS]) for k in range(PARTS)]
     with Journal(args.work / "same_codes.jsonl") as journal:

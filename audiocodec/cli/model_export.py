@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="A.B=C",
-        help="change the codec's configuration, where it has no weights, e.g. "
+        help="in a copy, change the codec's configuration where it has no weights, e.g. "
         "decoder.head.noise_gain=0.7; may be repeated",
     )
     add_examples(

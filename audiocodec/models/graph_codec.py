@@ -92,7 +92,7 @@ class GraphCodec(BaseCodec[np.ndarray]):
 
         return step
 
-    def _at_once(self, piece: "Piece", x: np.ndarray, state: GraphState | None) -> np.ndarray:
+    def _at_once(self, piece: Piece, x: np.ndarray, state: GraphState | None) -> np.ndarray:
         """The output for a piece, of which threads compute a part each.
 
         Layers this narrow gain little from two threads in each. A part but the first begins with a

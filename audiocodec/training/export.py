@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from audiocodec.config import load_config
-from audiocodec.errors import ModelError, one_line
+from audiocodec.errors import ConfigError, ModelError, one_line
 from audiocodec.extras import extra
 from audiocodec.files import atomic_folder
 from audiocodec.models.bundle import load_codec
@@ -34,13 +34,13 @@ def export_model(
 ) -> None:
     """Write the model of `source`, a model or checkpoint folder or a shipped name, to `target`.
 
-    With `graphs`, a source that is its own target only gets them, unless something is set.
+    With `graphs`, a source that is its own target only gets them.
 
     Args:
         assignments: A.B=C each, for what in the codec's configuration has no weights.
 
     Raises:
-        ConfigError: an assignment to what there is not.
+        ConfigError: an assignment to what there is not, or of a source that is its own target.
         MissingPackage: graphs need the onnx package.
         ModelError: the source is not a model, lacks the discriminators asked for, has weights that
             half precision cannot hold or the assignments leave no place for, or parts that graphs
@@ -49,9 +49,15 @@ def export_model(
     dtype = torch.float16 if half else torch.float32
     folder = model_folder(source)
     codec = load_codec(folder, runtime="torch")
+    in_place = target.is_dir() and target.samefile(folder)
     if assignments:
+        if in_place:
+            raise ConfigError(
+                f"{target} is the model itself, whose other files would be lost; with --set give "
+                "another folder to write"
+            )
         codec = _changed(codec, folder, assignments)
-    elif graphs and target.is_dir() and target.samefile(folder):
+    elif graphs and in_place:
         with atomic_folder(target) as temporary:  # nothing is lost of what the folder has besides
             shutil.copytree(folder, temporary, dirs_exist_ok=True)
             _add_graphs(temporary, codec.name)

@@ -158,6 +158,13 @@ def test_what_is_wrong_is_refused_in_the_same_words(both: tuple[Codec, GraphCode
             codec.encode(noise(10), num_quantizers=4)
 
 
+def test_the_number_of_threads_changes_no_code(both: tuple[Codec, GraphCodec]) -> None:
+    _, graphs = both
+    codes = graphs.encode(noise(9_000))
+    with graphs.threads(3):
+        np.testing.assert_array_equal(graphs.encode(noise(9_000)), codes)
+
+
 HARMONIC = {
     "encoder": {
         "kind": "convnext", "strides": [320], "channels": [24], "blocks": [2], "mel_bands": 20,

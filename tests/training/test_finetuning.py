@@ -143,6 +143,11 @@ def test_export_sets_what_has_no_weights_and_nothing_else(tmp_path, capsys):
     codes = plain.encode(0.1 * torch.randn(8000))
     assert not torch.allclose(sharp.decode(codes), plain.decode(codes))
     capsys.readouterr()
+    assert (
+        main([*command[:-2], str(tmp_path / "plain"), "--set", "decoder.head.noise_gain=0.5"]) == 2
+    )
+    assert "another folder" in capsys.readouterr().err
+    assert load_codec(tmp_path / "plain", runtime="torch").config.decoder.head.noise_gain == 1
     for wrong, reason in {"channels=32": "other weights", "chanels=32": "chanels"}.items():
         assert main([*command, f"decoder.{wrong}"]) != 0
         assert reason in capsys.readouterr().err

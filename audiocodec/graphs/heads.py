@@ -1,6 +1,7 @@
 """Synthesis heads as graphs: the counterpart of `modules/heads.py` and `modules/harmonic.py`.
 
-Features (batch, frames, channels) to waveform blocks (batch, frames * hop_length), in float32.
+Features (batch, frames, channels) in float64 to waveform blocks (batch, frames * hop_length) in
+float32.
 """
 
 from collections.abc import Callable
@@ -35,21 +36,27 @@ def _overlap_add(segments: list[Value], past: Past, hop: int) -> Value:
     return total
 
 
+def _in_float32(x: Value, scope: Scope) -> Value:
+    return x.cast("float32").seen_from(scope)
+
+
 def _bounded_exp(x: Value) -> Value:
     return x.scope.op("Exp", x.minimum(MAX_LOG_MAGNITUDE))
 
 
 def _mdct(head: MdctHead, features: Value, past: Past) -> Value:
     scope, hop = past.scope, head.hop_length
+    features = _in_float32(features, scope)
     log_magnitude, phase = scope.linear(features, head.project).split([hop, hop])
     coefficients = _bounded_exp(log_magnitude) * scope.op("Cos", phase)
-    cosines = scope.stored(head.basis).transpose(1, 0)
+    cosines = lapped.rows(scope.stored(head.basis).transpose(1, 0), hop)
     return _lapped_add(coefficients, cosines, past, hop).reshape(0, -1)
 
 
 def _istft(head: IstftHead, features: Value, past: Past) -> Value:
     scope, hop, n_fft = past.scope, head.hop_length, len(head.window)
     bins = n_fft // 2 + 1
+    features = _in_float32(features, scope)
     log_magnitude, phase = scope.linear(features, head.project).split([bins, bins])
     magnitude = _bounded_exp(log_magnitude)
     parts = [magnitude * scope.op(wave, phase) for wave in ("Cos", "Sin")]
@@ -82,14 +89,13 @@ def _lapped_add(coefficients: Value, cosines: Value, past: Past, hop: int) -> Va
 
 def _harmonic(head: HarmonicHead, features: Value, past: Past) -> Value:
     scope, hop, config = past.scope, head.hop_length, head.config
-    table = _lapped_table(scope, hop)  # (2 * hop, 2 * hop): cosines, sines
-    cosines = table.slice(1, 0, hop)
-    waves = cosines.slice(1, config.start), table.slice(1, hop + config.start)
-    parts = _harmonic_parts(head, features)
-    low = parts.slice(2, 0, config.source)
-    voice = _lapped_add(low, cosines.slice(1, 0, config.source), past, hop)
-    harmonics = _harmonics(head, voice, waves, past)
-    ready = past.extend(parts, 1, (sum(head.sizes),)).slice(1, 0, -1)  # harmonics are as late
+    parts = features.scope.linear(features, head.project).split(head._outputs)
+    log_magnitude, phase, *envelopes = parts
+    direct = _bounded_exp(log_magnitude) * features.scope.op("Cos", phase)
+    harmonics = _harmonics(head, direct.slice(2, 0, config.source), past)
+    gains = _gains(head, *(_in_float32(x, scope) for x in envelopes))
+    waiting = concat([_in_float32(direct, scope), *gains])
+    ready = past.extend(waiting, 1, (sum(head.sizes),)).slice(1, 0, -1)  # harmonics are as late
     direct, voiced, unvoiced = ready.split(head.sizes)
     excited = voiced * harmonics + unvoiced * (_noise(head, features, past) * config.noise_gain)
     both = config.direct - config.start  # coefficients that have either
@@ -98,6 +104,7 @@ def _harmonic(head: HarmonicHead, features: Value, past: Past) -> Value:
         direct.slice(2, config.start) + excited.slice(2, 0, both),
         excited.slice(2, both),
     ]
+    cosines = lapped.rows(_lapped_table(scope, hop).slice(1, 0, hop), hop)
     return _lapped_add(concat(spectrum), cosines, past, hop).reshape(0, -1)
 
 
@@ -107,28 +114,55 @@ def _lapped_table(scope: Scope, hop: int) -> Value:
     return scope.stored(torch.cat(waves).t().contiguous())
 
 
-def _harmonic_parts(head: HarmonicHead, features: Value) -> Value:
-    scope = features.scope
-    projected = scope.linear(features, head.project).split(head._outputs)
-    log_magnitude, phase, envelope, share = projected
-    direct = _bounded_exp(log_magnitude) * scope.op("Cos", phase)
+def _gains(head: HarmonicHead, envelope: Value, share: Value) -> list[Value]:
+    scope = envelope.scope
     gain = _bounded_exp(envelope @ scope.stored(head.envelope))
     logit = share @ scope.stored(head.share)
     shares = [scope.op("Sigmoid", side) for side in (logit, logit * -1.0)]
     if head.config.noise_exponent != 1:
-        noise = scope.op("Pow", shares[1], scope.constant(head.config.noise_exponent))
+        noise = _power(shares[1], head.config.noise_exponent)
         shares = [scope.constant(1.0) - noise, noise]
-    return concat([direct, *(gain * scope.op("Sqrt", share) for share in shares)])
+    return [gain * scope.op("Sqrt", share) for share in shares]
 
 
-def _harmonics(
-    head: HarmonicHead, waveform: Value, waves: tuple[Value, Value], past: Past
-) -> Value:
-    scope, hop = past.scope, head.hop_length
-    blocks = past.extend(scope.op("Relu", waveform), 1, (hop,))
-    cosine, sine = lapped.analyse(blocks, *waves, hop)
+def _power(x: Value, exponent: float) -> Value:
+    """A few products cost a tenth of an operator for any exponent."""
+    if exponent != int(exponent) or exponent > 8:
+        return x.scope.op("Pow", x, x.scope.constant(exponent))
+    product, square, left = None, x, int(exponent)
+    while left:
+        if left % 2:
+            product = square if product is None else product * square
+        square, left = square * square if left > 1 else square, left // 2
+    assert product is not None
+    return product
+
+
+def _harmonics(head: HarmonicHead, low: Value, past: Past) -> Value:
+    """Of coefficients (batch, frames, source) in float64, up to the spectra that are made flat."""
+    scope, hop, start = past.scope, head.hop_length, head.config.start
+    exact = low.scope
+    cosines, sines = lapped.exact_rows(exact, hop, 0, hop)
+    now, later = lapped.synthesise(low, cosines.slice(1, 0, head.config.source), hop)
+    former = _extend(later, -(-hop // 2), past).slice(1, 0, -1)
+    voice = lapped.overlap(now, former, hop)
+    blocks = _extend(exact.op("Relu", voice), hop, past)
+    # Levels are means of many: what the sines add to them may be rounded.
+    sines = _in_float32(sines.slice(1, start), scope)
+    cosine, sine = lapped.analyse(blocks, cosines.slice(1, start), sines, hop)
+    cosine = _in_float32(cosine, scope)
     level = _smoothed((cosine * cosine + sine * sine) * 0.5, head.sizes[1])
     return cosine / scope.op("Sqrt", level + _QUIET)
+
+
+def _extend(x: Value, width: int, past: Past) -> Value:
+    """`x` in float64 after the step before it, which the state keeps as a sum of two float32."""
+    exact, scope = x.scope, past.scope
+    high = _in_float32(x, scope)
+    low = _in_float32(x - high.seen_from(exact).cast("float64"), scope)
+    parts = past.extend(concat([high, low]), 1, (2 * width,)).split([width, width])
+    first, second = (part.seen_from(exact).cast("float64") for part in parts)
+    return first + second
 
 
 def _smoothed(x: Value, width: int) -> Value:
@@ -152,7 +186,7 @@ def _noise(head: HarmonicHead, features: Value, past: Past) -> Value:
     """Signs of the table from the row of the stream's position on, a number in the state."""
     scope = past.scope
     start = past.counter(_TABLE_FRAMES).cast("int64")  # (batch, 1)
-    frames = features.length(1)
+    frames = features.seen_from(scope).length(1)
     zero, one = scope.integers(0), scope.integers(1)
     steps = scope.op("Range", zero, frames.squeeze(0), one).unsqueeze(0)
     period = scope.integers(_TABLE_FRAMES)

@@ -2,26 +2,37 @@
 
 The cosines of an MDCT are odd about the middle of a frame's first half and even about that of its
 second; the sines beside them the other way round. So samples at the same distance from a middle are
-added or subtracted first, and the product needs every other row of the table only. Tables are those
-of `features/mdct.lapped_basis`, (2 * hop, coefficients). They are rounded to float32, so in float64
-they do not fold.
+added or subtracted first, and the product needs every other row of the table only: its first and
+third quarter, without their window.
 """
 
-import numpy as np
+import math
 
-from audiocodec.graphs.builder import Value, concat
+import numpy as np
+import torch
+
+from audiocodec.graphs.builder import Scope, Value, concat
 
 
 def analyse(blocks: Value, cosines: Value, sines: Value, hop: int) -> tuple[Value, Value]:
-    """Coefficients (batch, frames, n) of both waves in blocks (batch, 1 + frames, hop)."""
+    """Coefficients (batch, frames, n) of both waves in blocks (batch, 1 + frames, hop).
+
+    `cosines` and `sines` are the waves' `rows`; each product has their precision.
+    """
     rising, falling = (part * _once(hop) for part in _window(hop))
     left, right = blocks.slice(2, 0, -(-hop // 2)), _turned(blocks.slice(2, hop // 2))
     older = left * rising, right * falling
     newer = left * falling, right * rising
     odd, even = older[0] - older[1], newer[0] + newer[1]
-    cosine = _joined(odd, even) @ _rows(cosines, hop)
+    cosine = _product(_joined(odd, even), cosines)
     odd, even = newer[0] - newer[1], older[0] + older[1]
-    return cosine, _joined(even, odd) @ _rows(sines, hop)
+    return cosine, _product(_joined(even, odd), sines)
+
+
+def _product(x: Value, wave: Value) -> Value:
+    if x.scope.dtype != wave.scope.dtype:
+        x = x.cast(wave.scope.dtype).seen_from(wave.scope)
+    return x @ wave
 
 
 def _joined(older: Value, newer: Value) -> Value:
@@ -31,10 +42,10 @@ def _joined(older: Value, newer: Value) -> Value:
 def synthesise(coefficients: Value, cosines: Value, hop: int) -> tuple[Value, Value]:
     """What coefficients (batch, frames, n) add to their block and to the next one, for `overlap`.
 
-    (batch, frames, ceil(hop / 2)) each.
+    (batch, frames, ceil(hop / 2)) each; `cosines` are the wave's `rows`.
     """
     half = -(-hop // 2)
-    now, later = (coefficients @ _rows(cosines, hop).transpose(1, 0)).split([half, half])
+    now, later = (coefficients @ cosines.transpose(1, 0)).split([half, half])
     return now, later
 
 
@@ -65,8 +76,27 @@ def _once(hop: int) -> np.ndarray:
     return weights
 
 
-def _rows(waves: Value, hop: int) -> Value:
-    """The first and third quarter of the rows (2 * hop, n) of waves, without their window."""
+def rows(waves: Value, hop: int) -> Value:
+    """The rows (2 * ceil(hop / 2), n) of a table of `features/mdct.lapped_basis`, (2 * hop, n).
+
+    Tables are rounded to float32 under their window, so in float64 this is not quite their product.
+    """
     half, (rising, falling) = -(-hop // 2), _window(hop)
     first, third = waves.slice(0, 0, half), waves.slice(0, hop, hop + half)
     return concat([first * (1 / rising[:, None]), third * (1 / falling[:, None])], axis=0)
+
+
+def exact_rows(scope: Scope, hop: int, start: int, stop: int) -> tuple[Value, Value]:
+    """The rows of cosines and of sines for coefficients `start` to `stop`, to the last digit.
+
+    Made of one period of a cosine: the graph has no tables in float64.
+    """
+    period, half = 8 * hop, -(-hop // 2)
+    angles = 2 * math.pi / period * torch.arange(period, dtype=torch.float64)
+    wave = scope.stored(angles.cos() * math.sqrt(2 / hop))
+    time = 2 * np.concatenate([np.arange(half), np.arange(hop, hop + half)]) + 1 + hop
+    frequency = 2 * np.arange(start, stop) + 1
+    place = scope.integers(time[:, None]) * scope.integers(frequency[None])
+    later = place + scope.integers(period - 2 * hop)  # a quarter of a period
+    cosines, sines = (wave.take(scope.op("Mod", p, scope.integers(period))) for p in (place, later))
+    return cosines, sines

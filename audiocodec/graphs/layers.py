@@ -13,6 +13,7 @@ from torch import nn
 from audiocodec.errors import ModelError
 from audiocodec.graphs import functions, lapped
 from audiocodec.graphs.builder import Scope, Value, concat
+from audiocodec.graphs.past import layer_norm
 from audiocodec.modules.conv import CausalConv, CausalDepthwiseConv, CausalTransposedConv
 from audiocodec.modules.convnext import ConvNextBlock, ConvNextStack
 from audiocodec.modules.convnext_codec import ConvNextDecoder, ConvNextEncoder
@@ -131,8 +132,10 @@ def _front(layer: SpectralFront, x: Value, past: Past) -> Value:
         # show that of strong coefficients in weak bands.
         wide = scope.in_float64()
         basis = wide.stored(layer.basis)
-        waves = basis.slice(1, 0, hop), basis.slice(1, hop)
-        spectra = lapped.analyse(blocks.cast("float64").seen_from(wide), *waves, hop)
+        cosines, sines = (
+            lapped.rows(basis.slice(1, start, start + hop), hop) for start in (0, hop)
+        )
+        spectra = lapped.analyse(blocks.cast("float64").seen_from(wide), cosines, sines, hop)
         mdct, mdst = (part.cast("float32").seen_from(scope) for part in spectra)
     else:
         frames = concat([blocks.slice(1, 0, -1), blocks.slice(1, 1)])
@@ -198,8 +201,11 @@ def _encoder(layer: ConvNextEncoder, x: Value, past: Past) -> Value:
 
 
 def _decoder(layer: ConvNextDecoder, x: Value, past: Past) -> Value:
+    """Features in float64, as `norm_careful` has them."""
     x = norm(layer.norm_in, _conv(layer.embed, x, past), past)
-    return norm(layer.norm_out, emit(layer.stack, x, past), past)
+    x, exact, last = emit(layer.stack, x, past), past.scope.in_float64(), layer.norm_out
+    weight, bias = exact.stored(last.weight), exact.stored(last.bias)
+    return layer_norm(x.cast("float64").seen_from(exact), weight, bias, last.eps)
 
 
 LAYERS: dict[type, Callable[[Any, Value, Past], Value]] = {

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from audiocodec.config import one_of
 from audiocodec.errors import ConfigError
 from audiocodec.features.mdct import mdct_basis
+from audiocodec.modules.careful import norm_careful
 from audiocodec.modules.conv import CausalConv
 from audiocodec.modules.convnext import ConvNextStack
 from audiocodec.modules.front import SpectralFront, compress
@@ -141,6 +142,6 @@ class ConvNextDecoder(nn.Module):
         """`draws` of a head that makes noise are rows of the batch, one draw after the other."""
         x = self.embed(latent.transpose(1, 2), state)  # (batch, frames, channels)
         x = self.norm_in(x.to(self.norm_in.weight.dtype))
-        features = self.norm_out(self.stack(x, state))
+        features = norm_careful(self.norm_out, self.stack(x, state))
         waveform: Tensor = self.head(features.repeat(draws, 1, 1), state)
         return waveform.unsqueeze(1)

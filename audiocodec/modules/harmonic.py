@@ -9,6 +9,7 @@ flat excitations to mix instead, under a smooth envelope:
 - noise, from a fixed table.
 """
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import ClassVar
@@ -20,6 +21,7 @@ from torch.nn import functional as F
 
 from audiocodec.errors import ConfigError
 from audiocodec.features.mdct import lapped_basis, mdct_basis
+from audiocodec.modules.careful import careful_dtype
 from audiocodec.modules.overlap import MAX_LOG_MAGNITUDE, overlap_add
 from audiocodec.modules.streaming import StreamState, with_past
 
@@ -124,8 +126,13 @@ class HarmonicHead(nn.Module):
     def forward(self, features: Tensor, state: StreamState | None = None) -> Tensor:
         """(batch, frames, channels) -> (batch, frames * hop_length)."""
         with torch.autocast(features.device.type, enabled=False):
-            parts = self._parts(self.project(features.to(self.basis.dtype)))
-            harmonics = self._harmonics(parts[..., : self.config.source].detach(), state)
+            # Making harmonics flat magnifies what rounding leaves beside a loud low band up to a
+            # thousand times, enough to tell machines apart. So decoding makes them in float64.
+            dtype = careful_dtype(self, features, self.basis.dtype)
+            layer = self.project.weight.to(dtype), self.project.bias.to(dtype)
+            direct, *gains = self._parts(F.linear(features.to(dtype), *layer))
+            harmonics = self._harmonics(direct[..., : self.config.source].detach(), state)
+            parts = torch.cat([direct.to(self.basis.dtype), *gains], dim=-1)
             ready = with_past(self.waiting, parts, 1, state)[:, :-1]  # the harmonics are as late
             direct, voiced, unvoiced = ready.split(self.sizes, dim=-1)
             noise = self._noise(features, state)
@@ -135,15 +142,16 @@ class HarmonicHead(nn.Module):
             spectrum = F.pad(direct, (0, self.hop_length - self.config.direct)) + F.pad(
                 excited, (self.config.start, 0)
             )
-            return overlap_add(self, self._segments(spectrum), state).flatten(1)
+            return overlap_add(self, self._segments(spectrum, self.basis), state).flatten(1)
 
-    def _parts(self, projected: Tensor) -> Tensor:
-        """Direct coefficients and gains of both excitations, (batch, frames, sum of sizes)."""
+    def _parts(self, projected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Direct coefficients and gains of both excitations, (batch, frames, size) each."""
         log_magnitude, phase, envelope, share = projected.split(self._outputs, dim=-1)
         direct = log_magnitude.clamp(max=MAX_LOG_MAGNITUDE).exp() * phase.cos()
+        envelope, share = envelope.to(self.basis.dtype), share.to(self.basis.dtype)
         gain = (envelope @ self.envelope).clamp(max=MAX_LOG_MAGNITUDE).exp()
-        roots = self._roots(share @ self.share)
-        return torch.cat([direct, *(gain * root for root in roots)], dim=-1)
+        voiced, unvoiced = self._roots(share @ self.share)
+        return direct, gain * voiced, gain * unvoiced
 
     def _roots(self, logit: Tensor) -> tuple[Tensor, Tensor]:
         """Square roots of the shares of harmonics and noise, for the former's logit."""
@@ -154,19 +162,28 @@ class HarmonicHead(nn.Module):
         noise = torch.sigmoid(-logit) ** self.config.noise_exponent
         return (1 - noise).sqrt(), noise.sqrt()
 
-    def _segments(self, coefficients: Tensor) -> Tensor:
-        basis = self.basis[: coefficients.shape[-1]]
-        return (coefficients @ basis).unflatten(-1, (2, self.hop_length))
+    def _segments(self, coefficients: Tensor, basis: Tensor) -> Tensor:
+        segments = coefficients @ basis[: coefficients.shape[-1]]
+        return segments.unflatten(-1, (2, self.hop_length))
+
+    def _tables(self, low: Tensor) -> tuple[Tensor, Tensor]:
+        """`basis` and `analysis` in the precision of `low`."""
+        if low.dtype == self.basis.dtype:
+            return self.basis, self.analysis
+        basis, sines = _exact_tables(self.hop_length, low.device)
+        both = torch.cat([basis[self.config.start :], sines[self.config.start :]])
+        return basis, both.t()
 
     def _harmonics(self, low: Tensor, state: StreamState | None) -> Tensor:
         """Flat coefficients (batch, frames, excited), a frame late, of those of the low band.
 
         Without a gradient for the low band: it has its own phases to learn.
         """
-        waveform = overlap_add(self.low_sum, self._segments(low), state)
+        basis, analysis = self._tables(low)
+        waveform = overlap_add(self.low_sum, self._segments(low, basis), state)
         blocks = with_past(self.low_past, waveform.relu(), 1, state)
         frames = torch.cat([blocks[:, :-1], blocks[:, 1:]], dim=-1)
-        cosine, sine = (frames @ self.analysis).chunk(2, dim=-1)
+        cosine, sine = (frames @ analysis).to(self.basis.dtype).chunk(2, dim=-1)
         power = (cosine.square() + sine.square()) / 2
         level = F.avg_pool1d(power, _SMOOTHED, 1, _SMOOTHED // 2, count_include_pad=False)
         return cosine * (level + _QUIET).rsqrt()
@@ -184,6 +201,18 @@ class HarmonicHead(nn.Module):
         if state is not None:
             state.put(self.position, (start + frames) % _TABLE_FRAMES)
         return self.table[(start + torch.arange(frames, device=device)) % _TABLE_FRAMES]
+
+
+@functools.lru_cache(maxsize=4)
+def _exact_tables(hop_length: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The MDCT's basis and that of its sines in float64."""
+    with torch.inference_mode(False):
+        waves = (
+            lapped_basis(hop_length, wave, torch.float64).to(device)
+            for wave in (torch.cos, torch.sin)
+        )
+        basis, sines = waves
+    return basis, sines
 
 
 def _interpolation(start: int, stop: int, knots: int) -> Tensor:

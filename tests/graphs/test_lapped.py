@@ -46,7 +46,9 @@ def waves(hop: int) -> list[np.ndarray]:
 def test_analysis_is_the_product_with_both_waves(scope: Scope, hop: int) -> None:
     blocks = np.random.default_rng(0).standard_normal((2, FRAMES + 1, hop)).astype(np.float32)
     tables = [scope.constant(wave) for wave in waves(hop)]
-    found = run(scope, blocks, lambda x: lapped.analyse(x, *tables, hop))
+    found = run(
+        scope, blocks, lambda x: lapped.analyse(x, *(lapped.rows(t, hop) for t in tables), hop)
+    )
     frames = np.concatenate([blocks[:, :-1], blocks[:, 1:]], axis=2)
     for part, wave in zip(found, waves(hop), strict=True):
         assert np.allclose(part, frames @ wave, atol=1e-5)
@@ -59,7 +61,7 @@ def test_synthesis_of_some_coefficients_is_overlap_add(scope: Scope, hop: int) -
     cosines = waves(hop)[0][:, :most]
 
     def emit(x: Value) -> list[Value]:
-        now, later = lapped.synthesise(x, scope.constant(cosines), hop)
+        now, later = lapped.synthesise(x, lapped.rows(scope.constant(cosines), hop), hop)
         return [lapped.overlap(now.slice(1, 1), later.slice(1, 0, -1), hop)]
 
     segments = x @ cosines.T

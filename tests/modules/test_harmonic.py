@@ -14,18 +14,10 @@ from audiocodec.modules.streaming import StreamState
 HOP, RATE, FRAMES = 320, 24_000, 150
 
 
-class Given(nn.Module):
-    """In the place of the projection: features are already what the head shapes."""
-
-    def forward(self, features: Tensor) -> Tensor:
-        return features
-
-
 def head_and_features(gain: float, share: float, **noise: float) -> tuple[HarmonicHead, Tensor]:
     """A head with a 150 Hz voice as its low band and constant log gain and logit above."""
     config = HarmonicHeadConfig(direct=27, source=27, start=27, **noise)
     head = HarmonicHead(config, 8, HOP).eval()
-    head.project = Given()
     time = torch.arange((FRAMES + 1) * HOP)
     voice = sum(0.1 * (2 * math.pi * 150 * n * time / RATE).cos() for n in (1, 2, 3, 4))
     coefficients = voice.unfold(0, 2 * HOP, HOP) @ mdct_basis(HOP)[:27].T
@@ -35,7 +27,12 @@ def head_and_features(gain: float, share: float, **noise: float) -> tuple[Harmon
         torch.full((FRAMES, config.knots), gain),
         torch.full((FRAMES, config.bands), share),
     ]
-    return head, torch.cat([magnitude, phase, *envelopes], dim=-1).unsqueeze(0)
+    features = torch.cat([magnitude, phase, *envelopes], dim=-1).unsqueeze(0)
+    head.project = nn.Linear(features.shape[-1], features.shape[-1])
+    head.project.requires_grad_(False)  # features are already what the head shapes
+    nn.init.eye_(head.project.weight)
+    nn.init.zeros_(head.project.bias)
+    return head, features
 
 
 def spectrum(waveform: Tensor) -> Tensor:

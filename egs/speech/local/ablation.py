@@ -1,14 +1,17 @@
 """What each choice in the configuration of the shipped model is worth, at equal wall-clock time.
 
     python local/ablation.py --config conf/speech_24k.yaml --train data/train --valid data/valid \\
-        --seconds 120 --output exp/ablation --results ../../docs/ablation.json
+        --seconds 1200 --output exp/ablation --results ../../docs/ablation.json
 
 Each row trains from scratch for the same time with one thing changed, is stopped, and is scored on
-the validation utterances. Finished rows are not run again. The page is written beside the results.
+the validation utterances. Finished rows are not run again, one that was interrupted is started
+anew, and `--rows` runs some of them. The page is written beside the results and says which rows are
+missing.
 """
 
 import argparse
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -28,23 +31,27 @@ FRONT = "kind: convnext, channels: [288], blocks: [5], mel_bands: 80"
 ROWS: dict[str, tuple[str, ...]] = {
     "as configured": (),
     "head: inverse MDCT": ("codec.decoder.head={kind: mdct}", "losses.draws=1"),
-    "head: inverse STFT of 1280": ("codec.decoder.head={kind: istft}", "losses.draws=1"),
-    "head: harmonics from 2 kHz, direct below": (
-        "codec.decoder.head={kind: harmonic, direct: 64, start: 54}",
-    ),
     "no distance of harmonics": ("losses.harmonic=0",),
-    "distance of harmonics at 2": ("losses.harmonic=2",),
-    "no distance of loudness": ("losses.loudness=0",),
     "no correlation of envelopes": ("losses.intelligibility=0",),
-    "neither of the two": ("losses.loudness=0", "losses.intelligibility=0"),
+    "neither loudness nor envelopes": ("losses.loudness=0", "losses.intelligibility=0"),
+    "STFT discriminators from step 1000": ("adversarial_start=1000",),
+    "larger decoder": ("codec.decoder.channels=512", "codec.decoder.blocks=6"),
+    "latent of 96": ("codec.latent_dim=96",),
     "one draw": ("losses.draws=1",),
-    "repulsion 1": ("losses.mel_settings.repulsion=1",),
+    "head: inverse STFT of 1280": ("codec.decoder.head={kind: istft}", "losses.draws=1"),
     "320, 160, 80 and 40 mel bands": (
         "losses.mel_settings={windows: [2048, 1024, 512, 256], n_mels: [320, 160, 80, 40], "
         "repulsion: 0.65}",
     ),
-    "latent of 96": ("codec.latent_dim=96",),
-    "larger decoder": ("codec.decoder.channels=512", "codec.decoder.blocks=6"),
+    "phases at all frequencies": ("losses.stft_settings.high=null", "losses.stft=80"),
+    "commitment at 0.25": ("codec.quantizer.commitment_weight=0.25",),
+    "quantizer dropout 0.2": ("quantizer_dropout=0.2",),
+    "head: harmonics from 2 kHz, direct below": (
+        "codec.decoder.head={kind: harmonic, direct: 64, start: 54}",
+    ),
+    "distance of harmonics at 2": ("losses.harmonic=2",),
+    "no distance of loudness": ("losses.loudness=0",),
+    "repulsion 1": ("losses.mel_settings.repulsion=1",),
     "encoder: MDCT alone": ("codec.encoder.mel_bands=0", "codec.encoder.mdct_start=true"),
     "encoder: strided convolutions": (f"codec.encoder={STRIDED}",),
     "hop 240, 6 stages": (
@@ -53,23 +60,12 @@ ROWS: dict[str, tuple[str, ...]] = {
     "hop 160, 4 stages": (
         f"codec.encoder={{{FRONT}, strides: [160]}}", "codec.quantizer.num_quantizers=4",
     ),
-    "latent of 32": ("codec.latent_dim=32",),
     "no lookahead": ("codec.decoder.lookahead=0",),
-    "phases up to 2 kHz": ("losses.stft_settings.high=2000",),
-    "phases at all frequencies": ("losses.stft_settings.high=null", "losses.stft=80"),
     "no phases": ("losses.stft=0",),
     "no mel": ("losses.mel=0",),
-    "waveform L1 at 1500": ("losses.waveform=1500",),
-    "commitment at 0.25": ("codec.quantizer.commitment_weight=0.25",),
     "three times the learning rate": ("optimizer.learning_rate=0.0015",),
-    "learning rate falls over the last 140 of 420 steps": ("steps=420", "decay_steps=140"),
     "20 crops of 0.3 s": ("batch_size=20", "crops.seconds=0.3"),
     "5 crops of 1.2 s": ("batch_size=5", "crops.seconds=1.2"),
-    "STFT discriminators from step 200": ("adversarial_start=200",),
-    "period discriminators from step 200": (
-        "adversarial_start=200",
-        "discriminators=[{kind: multi_period, periods: [2, 3, 5], channels: [8, 16, 32, 64, 64]}]",
-    ),
 }  # fmt: skip
 RATES = {"6 kbit/s": 1.0, "3 kbit/s": 0.5}  # and the share of the stages that makes them
 COLUMNS = ("mel_distance", "pesq_wb", "stoi", "dnsmos", "harmonic_correlation", "tonal_lines")
@@ -79,7 +75,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     for name in ("config", "train", "valid", "output", "results"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--seconds", type=int, default=120)
+    parser.add_argument("--seconds", type=int, default=1200)
+    parser.add_argument("--rows", nargs="+", choices=ROWS, metavar="NAME", default=list(ROWS))
     args = parser.parse_args()
     machine = environment()
     results: dict[str, Any] = {
@@ -90,27 +87,42 @@ def main() -> None:
         "commit": commit(),
         "common": COMMON,
     }
-    results["rows"] = [run(name, changes, results, args) for name, changes in ROWS.items()]
+    for name in args.rows:
+        run(name, results, args)
+    done = {name: finished(args.output, name) for name in ROWS}
+    results["rows"] = [row for row in done.values() if row is not None]
+    results["missing"] = [name for name, row in done.items() if row is None]
     args.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     write_page(results, args.results.with_suffix(".md"))
 
 
-def run(
-    name: str, changes: tuple[str, ...], results: dict[str, Any], args: argparse.Namespace
-) -> dict[str, Any]:
-    """One row with its scores, kept in its folder; None for a score that is not defined."""
-    folder = args.output / name.replace(" ", "_").replace(":", "").replace(",", "")
-    done = folder / "row.json"
+def run(name: str, results: dict[str, Any], args: argparse.Namespace) -> None:
+    """Train and score a row, unless that is done; scores that are not defined are None."""
+    if finished(args.output, name) is not None:
+        return
+    folder = place(args.output, name)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    limited = ["timeout", "-s", "TERM", str(args.seconds)]
+    command = limited + train_command(results, ROWS[name], str(folder))
+    subprocess.run(command, check=False, capture_output=True)
+    checkpoint = max((folder / "checkpoints").glob("step_*"))
+    scores = {rate: score(folder, checkpoint, part, args.valid) for rate, part in RATES.items()}
+    steps = int(checkpoint.name.removeprefix("step_"))
+    row = {"row": name, "settings": ROWS[name], "steps": steps, "scores": scores}
+    (folder / "row.json").write_text(json.dumps(row), encoding="utf-8")
+
+
+def place(output: Path, name: str) -> Path:
+    """The folder of a row."""
+    return output / name.replace(" ", "_").replace(":", "").replace(",", "")
+
+
+def finished(output: Path, name: str) -> dict[str, Any] | None:
+    """A row with its scores, if it has been run."""
+    done = place(output, name) / "row.json"
     if not done.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        limited = ["timeout", "-s", "TERM", str(args.seconds)]
-        command = limited + train_command(results, changes, str(folder))
-        subprocess.run(command, check=False, capture_output=True)
-        checkpoint = max((folder / "checkpoints").glob("step_*"))
-        scores = {rate: score(folder, checkpoint, part, args.valid) for rate, part in RATES.items()}
-        steps = int(checkpoint.name.removeprefix("step_"))
-        row = {"row": name, "settings": changes, "steps": steps, "scores": scores}
-        done.write_text(json.dumps(row), encoding="utf-8")
+        return None
     found: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
     return found
 

@@ -34,7 +34,7 @@ one thing changed. Scores are means over the validation utterances: a lower mel 
 dB of lines are better, and so is more of everything else. Rows differ in steps because their steps
 differ in cost and because the machine had other work; differences of a few hundredths mean nothing.
 
-{scores}
+{scores}{missing}
 
 ## The command
 
@@ -74,8 +74,13 @@ def write_page(results: Mapping[str, Any], target: Path) -> None:
     """Write the page of `results`, whose `rows` have a name, settings, steps and scores."""
     rows = results["rows"]
     named = {key: results[key] for key in ("config", "seconds", "processor", "torch", "commit")}
+    names = ", ".join(results.get("missing", ()))
     page = PAGE.format(
-        **named, scores=_scores(rows), command=_command(results), settings=_settings(rows)
+        **named,
+        scores=_scores(rows),
+        missing=f"\n\nRows that were not run: {names}." if names else "",
+        command=_command(results),
+        settings=_settings(rows),
     )
     curves = target.parent / "training_curves.json"
     if curves.exists():

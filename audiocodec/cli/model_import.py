@@ -37,8 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Import, write and say what was used."""
     from audiocodec.models.bundle import load_codec, save_codec
+    from audiocodec.models.folders import require_free
     from audiocodec.models.importer import import_checkpoint
 
+    require_free(args.output)
     imported = import_checkpoint(args.checkpoint, _config(args.config), args.output.name)
     save_codec(imported.codec, args.output, args.half)
     if args.json:

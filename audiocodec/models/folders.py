@@ -15,6 +15,12 @@ CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.yaml", "codec.safetensors", "READ
 ENCODER_GRAPH, DECODER_GRAPH, GRAPH_TABLES = "encoder.onnx", "decoder.onnx", "tables.safetensors"
 DECODER_INT8_GRAPH = "decoder.int8.onnx"
 GRAPH_FILES = (ENCODER_GRAPH, DECODER_GRAPH, GRAPH_TABLES)
+DISCRIMINATORS_FILE, TRAINING_FILE = "discriminators.safetensors", "training.yaml"
+MODEL_FILES = {
+    *(CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, TABLES_FILE),
+    *(*GRAPH_FILES, DECODER_INT8_GRAPH),
+    *(DISCRIMINATORS_FILE, TRAINING_FILE),
+}
 RUNTIMES = ("onnx", "onnx-int8", "torch")  # what can run a model
 RUNTIME_VARIABLE = "AUDIOCODEC_RUNTIME"
 MODELS_VARIABLE = "AUDIOCODEC_MODELS"  # a folder of model folders, which then have names
@@ -110,6 +116,16 @@ def require_own(path: Path, root: Path) -> None:
     """Raises ModelError if a file of a model is a link that leads out of `root`."""
     if not path.resolve().is_relative_to(root):
         raise ModelError(f"{path}: leads out of {root}; a model folder has its own files")
+
+
+def require_free(folder: Path) -> None:
+    """Raises ModelError if a model written to `folder` would replace anything but a model."""
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if lost := sorted(names - MODEL_FILES):
+        raise ModelError(
+            f"{folder}: is there already, and its {lost[0]} would be lost; give the name of a new "
+            "folder"
+        )
 
 
 def _local_folder(name: str) -> Path | None:

@@ -29,14 +29,18 @@ from audiocodec.files import atomic_folder, library_writes, sha256_of
 from audiocodec.models.bundle import load_codec
 from audiocodec.models.codec import Codec
 from audiocodec.models.config import CodecConfig
-from audiocodec.models.folders import WEIGHTS_FILE, model_folder
+from audiocodec.models.folders import (
+    DISCRIMINATORS_FILE,
+    TRAINING_FILE,
+    WEIGHTS_FILE,
+    model_folder,
+)
 from audiocodec.models.weights import write_model
 from audiocodec.training.config import TrainConfig
 
 log = logging.getLogger(__name__)
 
 STATE_FILE, CHECKSUMS_FILE = "state.pt", "checksums.json"
-DISCRIMINATORS_FILE, TRAINING_FILE = "discriminators.safetensors", "training.yaml"
 State = dict[str, Any]
 Tensors = dict[str, Tensor]
 

@@ -13,11 +13,15 @@ from audiocodec.files import atomic_folder
 from audiocodec.models.bundle import load_codec
 from audiocodec.models.codec import Codec
 from audiocodec.models.config import CodecConfig
-from audiocodec.models.folders import CONFIG_FILE, model_folder
-from audiocodec.models.weights import write_model
-from audiocodec.training.checkpoint import (
+from audiocodec.models.folders import (
+    CONFIG_FILE,
     DISCRIMINATORS_FILE,
     TRAINING_FILE,
+    model_folder,
+    require_free,
+)
+from audiocodec.models.weights import write_model
+from audiocodec.training.checkpoint import (
     load_start,
     read_training_config,
     write_discriminators,
@@ -34,34 +38,35 @@ def export_model(
 ) -> None:
     """Write the model of `source`, a model or checkpoint folder or a shipped name, to `target`.
 
-    With `graphs`, a source that is its own target only gets them.
+    A source that is its own target can get `graphs`, and nothing else.
 
     Args:
         assignments: A.B=C each, for what in the codec's configuration has no weights.
 
     Raises:
-        ConfigError: an assignment to what there is not, or of a source that is its own target.
+        ConfigError: an assignment to what there is not, or a source that is its own target.
         MissingPackage: graphs need the onnx package.
-        ModelError: the source is not a model, lacks the discriminators asked for, has weights that
-            half precision cannot hold or the assignments leave no place for, or parts that graphs
-            cannot have.
+        ModelError: the target holds more than a model, or the source is not a model, lacks the
+            discriminators asked for, has weights that half precision cannot hold or the assignments
+            leave no place for, or parts that graphs cannot have.
     """
     dtype = torch.float16 if half else torch.float32
     folder = model_folder(source)
     codec = load_codec(folder, runtime="torch")
     in_place = target.is_dir() and target.samefile(folder)
-    if assignments:
-        if in_place:
+    if in_place:
+        if half or discriminators or assignments or not graphs:
             raise ConfigError(
-                f"{target} is the model itself, whose other files would be lost; with --set give "
-                "another folder to write"
+                f"{target} is the model itself, whose other files would be lost: give another "
+                "folder to write (--onnx alone adds graphs to a model)"
             )
-        codec = _changed(codec, folder, assignments)
-    elif graphs and in_place:
         with atomic_folder(target) as temporary:  # nothing is lost of what the folder has besides
             shutil.copytree(folder, temporary, dirs_exist_ok=True)
             _add_graphs(temporary, codec.name)
         return
+    require_free(target)
+    if assignments:
+        codec = _changed(codec, folder, assignments)
     for name, tensor in codec.state_dict().items():
         if not bool(tensor.to(dtype).isfinite().all()):
             raise ModelError(f"{folder}: {name} is not finite or too large for {dtype}")

@@ -1,5 +1,6 @@
 """Starting from trained networks, and exporting them."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -151,6 +152,28 @@ def test_export_sets_what_has_no_weights_and_nothing_else(tmp_path, capsys):
     for wrong, reason in {"channels=32": "other weights", "chanels=32": "chanels"}.items():
         assert main([*command, f"decoder.{wrong}"]) != 0
         assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("target", [".", "notes", "model/step"])
+def test_export_loses_no_folder_that_holds_more_than_a_model(tiny_model_dir, tmp_path, target):
+    model = shutil.copytree(tiny_model_dir, tmp_path / "model")
+    for folder in ("notes", "model/step"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "thoughts.txt").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ModelError, match="would be lost"):
+        export_model(model, tmp_path / target)
+    assert sorted(tmp_path.rglob("*")) == before
+    export_model(tiny_model_dir, shutil.copytree(tiny_model_dir, tmp_path / "other"))
+
+
+@pytest.mark.parametrize("options", [{}, {"half": True}, {"half": True, "graphs": True}])
+def test_a_model_is_not_its_own_copy(tiny_model_dir, tmp_path, options):
+    model = shutil.copytree(tiny_model_dir, tmp_path / "model")
+    (model / "README.md").write_text("its card")
+    with pytest.raises(ConfigError, match="another folder"):
+        export_model(model, model, **options)
+    assert (model / "README.md").read_text() == "its card"
 
 
 def test_export_refuses_what_it_cannot_give(whole_run, tmp_path, tiny_codec):

@@ -22,6 +22,7 @@ from audiocodec.models.config import CodecConfig
 from audiocodec.models.inputs import ABSENT
 from audiocodec.models.threads import torch_threads
 from audiocodec.modules import DECODERS, ENCODERS
+from audiocodec.modules.careful import exact_dtype
 from audiocodec.modules.streaming import StreamState
 from audiocodec.quantization import QUANTIZERS
 from audiocodec.quantization.base import Quantized, Quantizer
@@ -116,7 +117,7 @@ class Codec(nn.Module, BaseCodec[Tensor]):
 
     def encoding(self) -> EncodeStep:
         encoder, quantizer = self.exact_encoder()
-        device, dtype = self.device, encoding_dtype(self.device)
+        device, dtype = self.device, exact_dtype(self.device)
 
         @torch.inference_mode()
         def step(
@@ -190,7 +191,7 @@ class Codec(nn.Module, BaseCodec[Tensor]):
 
         def make() -> tuple[Any, Any]:
             parts = copy.deepcopy(self.encoder), copy.deepcopy(self.quantizer)
-            encoder, quantizer = (part.to(encoding_dtype(self.device)).eval() for part in parts)
+            encoder, quantizer = (part.to(exact_dtype(self.device)).eval() for part in parts)
             return encoder, quantizer
 
         return self._exact.get(tensors, make)
@@ -204,8 +205,3 @@ def _tensor(array: np.ndarray) -> Tensor:
 def pad_to_hop(waveform: Tensor, hop_length: int) -> Tensor:
     """(..., time) with zeros up to the next whole hop."""
     return F.pad(waveform, (0, -waveform.shape[-1] % hop_length))
-
-
-def encoding_dtype(device: torch.device) -> torch.dtype:
-    """float64 wherever the device has it."""
-    return torch.float32 if device.type == "mps" else torch.float64

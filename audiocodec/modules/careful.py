@@ -9,9 +9,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
+def exact_dtype(device: torch.device) -> torch.dtype:
+    """float64 wherever the device has it; Apple's GPUs have not."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def careful_dtype(layer: nn.Module, x: Tensor, plain: torch.dtype) -> torch.dtype:
-    """float64 for decoding; `plain` in training, and on Apple's GPUs, which have no float64."""
-    return plain if layer.training or x.device.type == "mps" else torch.float64
+    """That of decoding; `plain` in training."""
+    return plain if layer.training else torch.promote_types(plain, exact_dtype(x.device))
 
 
 def norm_careful(norm: nn.LayerNorm, x: Tensor) -> Tensor:

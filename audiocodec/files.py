@@ -32,6 +32,15 @@ def can_name(identifier: str, windows: bool = os.name == "nt") -> bool:
     return not (windows and _NOT_IN_WINDOWS.search(identifier))
 
 
+def require_utf8(path: str | Path) -> None:
+    """Raises CodecError for a name that libraries which write there (safetensors) cannot open."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        name = os.fsencode(path).decode(errors="backslashreplace")
+        raise CodecError(f"{name}: the name is not UTF-8; give another") from None
+
+
 def same_file_key(path: str | Path) -> str:
     """Equal for paths that are one file there: where case is ignored, that of names is, too."""
     absolute = os.path.abspath(path)

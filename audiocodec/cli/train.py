@@ -75,11 +75,13 @@ def run(args: argparse.Namespace) -> None:
     import torch
 
     from audiocodec.data.training_data import read_training_data
+    from audiocodec.files import require_utf8
     from audiocodec.logs import log_to
     from audiocodec.training.checkpoint import checkpoint_folders, load_start
     from audiocodec.training.networks import load_train_config
     from audiocodec.training.trainer import Trainer
 
+    require_utf8(args.output)
     if args.threads:
         torch.set_num_threads(args.threads)
     if args.init_matching and args.init_from is None:

@@ -179,7 +179,7 @@ def split_by_speaker(
     """
 
     def rank(speaker: str) -> bytes:
-        return hashlib.sha256(f"{seed} {speaker}".encode()).digest()
+        return hashlib.sha256(f"{seed} {speaker}".encode(errors="surrogateescape")).digest()
 
     speakers = sorted({utterance.speaker for utterance in utterances}, key=rank)
     n_valid = _num_speakers("valid", valid, len(speakers))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from audiocodec.entropy.model import TABLES_FILE
 from audiocodec.errors import ModelError
+from audiocodec.files import require_utf8
 from audiocodec.models import hub
 
 ASSETS = Path(__file__).parent.parent / "assets"
@@ -99,9 +100,12 @@ def has_graphs(folder: Path, int8: bool = False) -> bool:
 
 
 def model_name(folder: Path) -> str:
-    """What a model in `folder` is called: by its folder, or by its repository on the hub."""
+    """What a model in `folder` is called: by its folder, or by its repository on the hub.
+
+    Files of codes have the name, in UTF-8, which a folder's need not be.
+    """
     resolved = folder.resolve()
-    return hub.cached_repository(resolved) or resolved.name
+    return hub.cached_repository(resolved) or os.fsencode(resolved.name).decode(errors="replace")
 
 
 def own_root(folder: Path) -> Path:
@@ -119,7 +123,10 @@ def require_own(path: Path, root: Path) -> None:
 
 
 def require_free(folder: Path) -> None:
-    """Raises ModelError if a model written to `folder` would replace anything but a model."""
+    """Raises CodecError if a model written to `folder` would replace anything but a model, or if
+    its name is not UTF-8.
+    """
+    require_utf8(folder)
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if lost := sorted(names - MODEL_FILES):
         raise ModelError(

@@ -30,7 +30,8 @@ def data_fingerprint(utterances: Iterable[Utterance]) -> str:
     """
     digest = hashlib.sha256()
     for u in utterances:
-        digest.update(f"{u.id}\t{u.num_samples}\t{u.sample_rate}\t{u.speaker}\n".encode())
+        line = f"{u.id}\t{u.num_samples}\t{u.sample_rate}\t{u.speaker}\n"
+        digest.update(line.encode(errors="surrogateescape"))  # of files' names in other encodings
     return digest.hexdigest()[:16]
 
 

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,9 @@ import pytest
 
 from audiocodec.audio import read_waveform
 from audiocodec.codes import read_codes
+from audiocodec.data.data_dir import read_data_dir
+from audiocodec.models.folders import ASSETS
+from audiocodec.training.provenance import data_fingerprint
 from tests.cli.helpers import write_audio
 
 NO_TEXT = os.fsdecode(b"caf\xe9")
@@ -59,6 +63,46 @@ def test_names_that_are_no_text_go_everywhere(tmp_path, tiny_model_dir, codec):
     assert codec("decode", tmp_path / "listed/codes.scp", tmp_path / "back", *model).exit_code == 0
     assert (tmp_path / f"back/{NO_TEXT}.wav").is_file()
     assert codec("info", source).exit_code == 0
+
+
+def test_a_model_whose_name_is_no_text_gives_its_codes_one(tmp_path, codec):
+    model = shutil.copytree(ASSETS / "speech_24k", tmp_path / NO_TEXT)
+    source = write_audio(tmp_path / "a.wav", 4000)
+    options = ("--model", model, "--runtime", "onnx")
+    for made in ("a.npy", "a.npz", "a.codec"):
+        assert codec("encode", source, tmp_path / made, *options).exit_code == 0
+        assert read_codes(tmp_path / made).metadata.model == "caf\ufffd"
+        assert codec("decode", tmp_path / made, tmp_path / "b.wav", *options).exit_code == 0
+    for words in (
+        (
+            "train",
+            "--train-data",
+            "x",
+            "--valid-data",
+            "x",
+            "--output",
+            tmp_path / f"new {NO_TEXT}",
+        ),
+        ("model", "export", "speech_24k", tmp_path / f"new {NO_TEXT}"),
+    ):
+        run = codec(*words)
+        assert run.exit_code and run.err.count("\n") == 1 and "not UTF-8" in run.err
+
+
+def test_speakers_whose_names_are_no_text_are_trained_on(tmp_path, codec):
+    for speaker in ("first", "second"):
+        path = write_audio(tmp_path / "in" / speaker / "a.wav", 16_000)
+        path.rename(path.with_name(f"{NO_TEXT}.wav"))
+    (tmp_path / "in/first").rename(tmp_path / "in" / NO_TEXT)
+    by_folder = ("--speaker-from", "^(.*)/[^/]+$", "--valid", 1, "--test", 0)
+    made = codec(
+        *("data", "prepare", "folder", "--audio", tmp_path / "in", *by_folder),
+        *("--output", tmp_path / "data"),
+    )
+    assert made.exit_code == 0
+    train, valid = (read_data_dir(tmp_path / "data" / part) for part in ("train", "valid"))
+    assert {u.speaker for u in (*train, *valid)} == {NO_TEXT, "second"}
+    assert data_fingerprint(train) != data_fingerprint(valid)
 
 
 def test_a_pipe_that_was_named_is_read(tmp_path, tiny_model_dir, codec):

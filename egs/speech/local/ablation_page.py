@@ -74,7 +74,7 @@ def write_page(results: Mapping[str, Any], target: Path) -> None:
     """Write the page of `results`, whose `rows` have a name, settings, steps and scores."""
     rows = results["rows"]
     named = {key: results[key] for key in ("config", "seconds", "processor", "torch", "commit")}
-    names = ", ".join(results.get("missing", ()))
+    names = "; ".join(results.get("missing", ()))
     page = PAGE.format(
         **named,
         scores=_scores(rows),

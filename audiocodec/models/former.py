@@ -16,6 +16,7 @@ FORMER_MODELS: dict[str, FormerModel] = {
     "15ac0e2d11c1fbc0": FormerModel("speech_24k", "91702894b89b"),
     "b89abd8e3171d9a2": FormerModel("speech_24k", "b4b766d6766d"),
     "8012265414c03364": FormerModel("speech_24k", "130272881195"),
+    "9a0af531a10627b8": FormerModel("speech_24k", "2eb951199004"),
 }
 
 

@@ -30,13 +30,15 @@ SIDE_BY_SIDE = "{used:.1f}, {over_bound:.2f}, {mel_distance:.3f}"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--results", type=Path, nargs="+", required=True)
     parser.add_argument(
         "--longer", type=Path, nargs="+", default=[], help="results of rows of other lengths"
     )
     parser.add_argument("--page", type=Path, required=True)
     args = parser.parse_args()
-    rows, longer = read(args.results), [row for path in args.longer for row in read(path)]
+    rows, longer = (
+        [row for path in paths for row in read(path)] for paths in (args.results, args.longer)
+    )
 
     def written(block: re.Match[str]) -> str:
         if block["methods"]:

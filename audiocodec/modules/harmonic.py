@@ -170,9 +170,7 @@ class HarmonicHead(nn.Module):
         """`basis` and `analysis` in the precision of `low`."""
         if low.dtype == self.basis.dtype:
             return self.basis, self.analysis
-        basis, sines = _exact_tables(self.hop_length, low.device)
-        both = torch.cat([basis[self.config.start :], sines[self.config.start :]])
-        return basis, both.t()
+        return _exact_tables(self.hop_length, self.config.start, low.device)
 
     def _harmonics(self, low: Tensor, state: StreamState | None) -> Tensor:
         """Flat coefficients (batch, frames, excited), a frame late, of those of the low band.
@@ -204,15 +202,12 @@ class HarmonicHead(nn.Module):
 
 
 @functools.lru_cache(maxsize=4)
-def _exact_tables(hop_length: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The MDCT's basis and that of its sines in float64."""
+def _exact_tables(hop_length: int, start: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """A head's `basis` and `analysis` in float64; made once, for streams decode a frame a call."""
     with torch.inference_mode(False):
-        waves = (
-            lapped_basis(hop_length, wave, torch.float64).to(device)
-            for wave in (torch.cos, torch.sin)
-        )
-        basis, sines = waves
-    return basis, sines
+        waves = [lapped_basis(hop_length, wave, torch.float64) for wave in (torch.cos, torch.sin)]
+        analysis = torch.cat([wave[start:] for wave in waves]).t()
+        return waves[0].to(device), analysis.to(device)
 
 
 def _interpolation(start: int, stop: int, knots: int) -> Tensor:

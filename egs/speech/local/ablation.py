@@ -1,21 +1,26 @@
-"""What each choice in the configuration of the shipped model is worth, at equal wall-clock time.
+"""What each choice in the configuration of the shipped model is worth, at equal time of a core.
 
     python local/ablation.py --config conf/speech_24k.yaml --train data/train --valid data/valid \\
         --seconds 1200 --output exp/ablation --results ../../docs/ablation.json
 
-Each row trains from scratch for the same time with one thing changed, is stopped, and is scored on
-the validation utterances. Finished rows are not run again, one that was interrupted is started
-anew, and `--rows` runs some of them. The page is written beside the results and says which rows are
-missing.
+Each row trains from scratch with one thing changed, is stopped, and is scored on the validation
+utterances. The seconds are processor time of the training, which is wall-clock time on a core of
+its own and does not depend on what else the machine does. Finished rows are not run again, one that
+was interrupted is started anew, and `--rows` runs some of them. The page is written beside the
+results and says which rows are missing.
 """
 
 import argparse
 import json
+import math
 import shutil
 import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 from ablation_page import train_command, write_page
 
 from audiocodec.config import load_config
@@ -103,14 +108,35 @@ def run(name: str, results: dict[str, Any], args: argparse.Namespace) -> None:
     folder = place(args.output, name)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    limited = ["timeout", "-s", "TERM", str(args.seconds)]
-    command = limited + train_command(results, ROWS[name], str(folder))
-    subprocess.run(command, check=False, capture_output=True)
-    checkpoint = max((folder / "checkpoints").glob("step_*"))
+    train_for(args.seconds, train_command(results, ROWS[name], str(folder)), folder / "train.log")
+    checkpoint = max((folder / "checkpoints").glob("step_*"), default=None)
+    if checkpoint is None:
+        sys.exit(f"{name}: the training left no checkpoint (see {folder / 'train.log'})")
     scores = {rate: score(folder, checkpoint, part, args.valid) for rate, part in RATES.items()}
     steps = int(checkpoint.name.removeprefix("step_"))
     row = {"row": name, "settings": ROWS[name], "steps": steps, "scores": scores}
     (folder / "row.json").write_text(json.dumps(row), encoding="utf-8")
+
+
+def train_for(seconds: float, command: list[str], log: Path) -> None:
+    """Run a training until it has had `seconds` of processor time, then let it save and end."""
+    with log.open("w", encoding="utf-8") as lines:
+        training = psutil.Popen(command, stdout=lines, stderr=lines)
+        try:
+            while spent(training) < seconds:
+                time.sleep(1)
+        finally:
+            if training.poll() is None:
+                training.terminate()
+            training.wait()
+
+
+def spent(process: psutil.Popen) -> float:
+    """Processor time in seconds; infinite when the process has ended."""
+    try:
+        return math.inf if process.poll() is not None else sum(process.cpu_times()[:2])
+    except psutil.NoSuchProcess:
+        return math.inf
 
 
 def place(output: Path, name: str) -> Path:

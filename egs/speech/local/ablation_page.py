@@ -28,11 +28,12 @@ CURVE_TITLES = {
 }
 PAGE = """# Ablations of the shipped model
 
-What each choice in `{config}` is worth after {seconds} s of training on one thread ({processor},
-torch {torch}; `egs/speech/local/ablation.py`, commit {commit}). Every row trains from scratch with
-one thing changed. Scores are means over the validation utterances: a lower mel distance and fewer
-dB of lines are better, and so is more of everything else. Rows differ in steps because their steps
-differ in cost and because the machine had other work; differences of a few hundredths mean nothing.
+What each choice in `{config}` is worth after {seconds} s of training on one core ({processor},
+torch {torch}; `egs/speech/local/ablation.py`, commit {commit}, counts the training's processor
+time). Every row trains from scratch with one thing changed. Scores are means over the validation
+utterances: a lower mel distance and fewer dB of lines are better, and so is more of everything
+else. Rows differ in steps because their steps differ in cost and the other core had other work;
+differences of a few hundredths mean nothing.
 
 {scores}{missing}
 

@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 from audiocodec.errors import ModelError
-from audiocodec.features.mdct import lapped_basis
 from audiocodec.graphs import lapped
 from audiocodec.graphs.builder import Scope, Value, concat
 from audiocodec.graphs.layers import Past
@@ -92,7 +91,8 @@ def _harmonic(head: HarmonicHead, features: Value, past: Past) -> Value:
     parts = features.scope.linear(features, head.project).split(head._outputs)
     log_magnitude, phase, *envelopes = parts
     direct = _bounded_exp(log_magnitude) * features.scope.op("Cos", phase)
-    harmonics = _harmonics(head, direct.slice(2, 0, config.source), past)
+    waves = lapped.exact_rows(features.scope, hop, 0, hop)
+    harmonics = _harmonics(head, direct.slice(2, 0, config.source), waves, past)
     gains = _gains(head, *(_in_float32(x, scope) for x in envelopes))
     waiting = concat([_in_float32(direct, scope), *gains])
     ready = past.extend(waiting, 1, (sum(head.sizes),)).slice(1, 0, -1)  # harmonics are as late
@@ -104,14 +104,8 @@ def _harmonic(head: HarmonicHead, features: Value, past: Past) -> Value:
         direct.slice(2, config.start) + excited.slice(2, 0, both),
         excited.slice(2, both),
     ]
-    cosines = lapped.rows(_lapped_table(scope, hop).slice(1, 0, hop), hop)
+    cosines = _in_float32(waves[0], scope)
     return _lapped_add(concat(spectrum), cosines, past, hop).reshape(0, -1)
-
-
-def _lapped_table(scope: Scope, hop: int) -> Value:
-    """Both waves of the MDCT, as a SpectralFront has them: one table serves encoder and decoder."""
-    waves = [lapped_basis(hop, wave) for wave in (torch.cos, torch.sin)]
-    return scope.stored(torch.cat(waves).t().contiguous())
 
 
 def _gains(head: HarmonicHead, envelope: Value, share: Value) -> list[Value]:
@@ -138,11 +132,13 @@ def _power(x: Value, exponent: float) -> Value:
     return product
 
 
-def _harmonics(head: HarmonicHead, low: Value, past: Past) -> Value:
-    """Of coefficients (batch, frames, source) in float64, up to the spectra that are made flat."""
+def _harmonics(head: HarmonicHead, low: Value, waves: tuple[Value, Value], past: Past) -> Value:
+    """Of coefficients (batch, frames, source) in float64, up to the spectra that are made flat.
+
+    waves: the exact rows of cosines and sines.
+    """
     scope, hop, start = past.scope, head.hop_length, head.config.start
-    exact = low.scope
-    cosines, sines = lapped.exact_rows(exact, hop, 0, hop)
+    exact, (cosines, sines) = low.scope, waves
     now, later = lapped.synthesise(low, cosines.slice(1, 0, head.config.source), hop)
     former = _extend(later, -(-hop // 2), past).slice(1, 0, -1)
     voice = lapped.overlap(now, former, hop)

@@ -6,11 +6,9 @@ added or subtracted first, and the product needs every other row of the table on
 third quarter, without their window.
 """
 
-import math
-
 import numpy as np
-import torch
 
+from audiocodec.features.mdct import one_period
 from audiocodec.graphs.builder import Scope, Value, concat
 
 
@@ -77,23 +75,22 @@ def _once(hop: int) -> np.ndarray:
 
 
 def rows(waves: Value, hop: int) -> Value:
-    """The rows (2 * ceil(hop / 2), n) of a table of `features/mdct.lapped_basis`, (2 * hop, n).
-
-    Tables are rounded to float32 under their window, so in float64 this is not quite their product.
-    """
+    """The rows (2 * ceil(hop / 2), n) of a table of `features/mdct.lapped_basis`, (2 * hop, n)."""
     half, (rising, falling) = -(-hop // 2), _window(hop)
     first, third = waves.slice(0, 0, half), waves.slice(0, hop, hop + half)
     return concat([first * (1 / rising[:, None]), third * (1 / falling[:, None])], axis=0)
 
 
-def exact_rows(scope: Scope, hop: int, start: int, stop: int) -> tuple[Value, Value]:
+def exact_rows(
+    scope: Scope, hop: int, start: int, stop: int, rounded: bool = False
+) -> tuple[Value, Value]:
     """The rows of cosines and of sines for coefficients `start` to `stop`, to the last digit.
 
-    Made of one period of a cosine: the graph has no tables in float64.
+    Made of one period of a cosine: the graph has no tables in float64. If `rounded`, its values are
+    those of float32, as in `features/mdct.rounded_analysis`.
     """
     period, half = 8 * hop, -(-hop // 2)
-    angles = 2 * math.pi / period * torch.arange(period, dtype=torch.float64)
-    wave = scope.stored(angles.cos() * math.sqrt(2 / hop))
+    wave = scope.stored(one_period(hop).float() if rounded else one_period(hop))
     time = 2 * np.concatenate([np.arange(half), np.arange(hop, hop + half)]) + 1 + hop
     frequency = 2 * np.arange(start, stop) + 1
     place = scope.integers(time[:, None]) * scope.integers(frequency[None])

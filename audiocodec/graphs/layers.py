@@ -127,19 +127,12 @@ def _compress(x: Value, strength: float) -> Value:
 def _front(layer: SpectralFront, x: Value, past: Past) -> Value:
     scope, hop = past.scope, layer.hop_length
     blocks = past.extend(x, hop, (1,), hop).reshape(0, -1, hop)
-    if scope.dtype == "float32":
-        # In float64 as far as this: rounding here is most of what moves codes, since logarithms
-        # show that of strong coefficients in weak bands.
-        wide = scope.in_float64()
-        basis = wide.stored(layer.basis)
-        cosines, sines = (
-            lapped.rows(basis.slice(1, start, start + hop), hop) for start in (0, hop)
-        )
-        spectra = lapped.analyse(blocks.cast("float64").seen_from(wide), cosines, sines, hop)
-        mdct, mdst = (part.cast("float32").seen_from(scope) for part in spectra)
-    else:
-        frames = concat([blocks.slice(1, 0, -1), blocks.slice(1, 1)])
-        mdct, mdst = (frames @ scope.stored(layer.basis)).split([hop, hop])
+    # In float64 as far as this: rounding here is most of what moves codes, since logarithms show
+    # that of strong coefficients in weak bands.
+    wide, is_wide = scope.in_float64(), scope.dtype == "float64"
+    exact = (blocks if is_wide else blocks.cast("float64")).seen_from(wide)
+    spectra = lapped.analyse(exact, *lapped.exact_rows(wide, hop, 0, hop, rounded=True), hop)
+    mdct, mdst = (x if is_wide else x.cast("float32").seen_from(scope) for x in spectra)
     energies = (mdct * mdct + mdst * mdst) @ scope.stored(layer.filters)
     levels = scope.op("Log", energies + _MIN_ENERGY) / 5.0 + 1.5
     views = concat([_compress(mdct, layer.compression) * 2.0, levels])

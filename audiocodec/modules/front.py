@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from audiocodec.features.mdct import lapped_basis
+from audiocodec.features.mdct import lapped_basis, rounded_analysis
 from audiocodec.features.mel import mel_filters
 from audiocodec.modules.streaming import StreamState, with_past
 
@@ -43,8 +43,11 @@ class SpectralFront(nn.Module):
     def forward(self, waveform: Tensor, state: StreamState | None = None) -> Tensor:
         padded = with_past(self, waveform, self.hop_length, state).squeeze(2)
         with torch.autocast(waveform.device.type, enabled=False):
-            frames = padded.to(self.basis.dtype).unfold(1, 2 * self.hop_length, self.hop_length)
-            mdct, mdst = (frames @ self.basis).chunk(2, dim=-1)
+            analysis = self.basis
+            if analysis.dtype == torch.float64:  # encoding, for which graphs fold the same waves
+                analysis = rounded_analysis(self.hop_length, padded.device)
+            frames = padded.to(analysis.dtype).unfold(1, 2 * self.hop_length, self.hop_length)
+            mdct, mdst = (frames @ analysis).chunk(2, dim=-1)
             energies = (mdct.square() + mdst.square()) @ self.filters
             levels = (energies + _MIN_ENERGY).log() / 5 + 1.5  # -1.7 ... 2 from silence to shouting
             views = torch.cat([2 * compress(mdct, self.compression), levels], dim=-1)

@@ -9,7 +9,6 @@ flat excitations to mix instead, under a smooth envelope:
 - noise, from a fixed table.
 """
 
-import functools
 import math
 from dataclasses import dataclass
 from typing import ClassVar
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from audiocodec.errors import ConfigError
-from audiocodec.features.mdct import lapped_basis, mdct_basis
+from audiocodec.features.mdct import exact_tables, lapped_basis, mdct_basis
 from audiocodec.modules.careful import careful_dtype
 from audiocodec.modules.overlap import MAX_LOG_MAGNITUDE, overlap_add
 from audiocodec.modules.streaming import StreamState, with_past
@@ -170,7 +169,7 @@ class HarmonicHead(nn.Module):
         """`basis` and `analysis` in the precision of `low`."""
         if low.dtype == self.basis.dtype:
             return self.basis, self.analysis
-        return _exact_tables(self.hop_length, self.config.start, low.device)
+        return exact_tables(self.hop_length, self.config.start, low.device)
 
     def _harmonics(self, low: Tensor, state: StreamState | None) -> Tensor:
         """Flat coefficients (batch, frames, excited), a frame late, of those of the low band.
@@ -199,15 +198,6 @@ class HarmonicHead(nn.Module):
         if state is not None:
             state.put(self.position, (start + frames) % _TABLE_FRAMES)
         return self.table[(start + torch.arange(frames, device=device)) % _TABLE_FRAMES]
-
-
-@functools.lru_cache(maxsize=4)
-def _exact_tables(hop_length: int, start: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """A head's `basis` and `analysis` in float64; made once, for streams decode a frame a call."""
-    with torch.inference_mode(False):
-        waves = [lapped_basis(hop_length, wave, torch.float64) for wave in (torch.cos, torch.sin)]
-        analysis = torch.cat([wave[start:] for wave in waves]).t()
-        return waves[0].to(device), analysis.to(device)
 
 
 def _interpolation(start: int, stop: int, knots: int) -> Tensor:

@@ -21,7 +21,7 @@ from audiocodec.models.folders import (
 )
 from audiocodec.runtime.graph import Graph, GraphState
 
-_DECODED = 384  # frames of a whole batch at once: what layers widen then stays in the caches
+_DECODED = 512  # frames of a whole batch at once: what layers widen then stays in the caches
 _SHORTEST = 2  # pasts that a part of its own is long, lest most of it be done twice
 _BATCH_SECONDS = 8.0  # of models whose graphs do not say what suits them
 
@@ -39,9 +39,10 @@ class Piece:
     def run(self, x: np.ndarray, state: GraphState | None, threads: int) -> np.ndarray:
         """The output; goes on from `state` and leaves the next one in it."""
         length = x.shape[-1]
-        size = length if self.block is None else self.block * self.unit
-        if length <= size:
+        frames = length // self.unit
+        if self.block is None or frames <= self.block:
             return self.graph.run(self.input, x, self.output, state, threads)
+        size = -(-frames // -(-frames // self.block)) * self.unit  # alike: a short one costs more
         state = GraphState() if state is None else state
         blocks = [
             self.graph.run(self.input, x[..., i : i + size], self.output, state, threads)

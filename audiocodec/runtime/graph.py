@@ -149,8 +149,8 @@ class Graph:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3  # errors
-        # Threads that have done their part would otherwise go on spinning for some time, on the
-        # cores of whatever comes next: decoding after encoding took half as long again.
+        # Threads that have done their share of a layer would otherwise go on spinning for some
+        # time, on the cores of whatever comes next: a decoder then took half as long again.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         files = self._files()
         options.add_external_initializers_from_files_in_memory(

@@ -109,6 +109,10 @@ RECORDED = {  # on the page, but not run from here: it needs hours of speech
         "Are codes the same whatever computes them, however a signal is cut?",
         "python benchmarks/same_codes.py SPEECH --work DIR --output JSON",
     ),
+    "beams": (
+        "What does a beam search gain at each bitrate, and what does it cost?",
+        "python benchmarks/beams.py SPEECH",
+    ),
     "int8": (
         "What does decoding in integers of 8 bits gain, and what does it cost?",
         "python benchmarks/int8.py SPEECH",

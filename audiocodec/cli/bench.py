@@ -154,13 +154,13 @@ def _run_against(args: argparse.Namespace) -> None:
 
 def _ours(model: str, device: str) -> "dict[str, OurOptions]":
     """The model by PyTorch and, where it has graphs, by onnxruntime."""
-    from audiocodec.models.folders import has_graphs, model_folder
+    from audiocodec.models.folders import DECODER_INT8_GRAPH, has_graphs, model_folder
     from audiocodec.peers.loading import OurOptions
 
     folder = model_folder(model)
     if not (has_graphs(folder) and device == "cpu" and importlib.util.find_spec("onnxruntime")):
         return {model: OurOptions(model, device)}
-    int8 = ["onnx-int8"] if has_graphs(folder, int8=True) else []
+    int8 = ["onnx-int8"] if has_graphs(folder, DECODER_INT8_GRAPH) else []
     runtimes = ["onnx", *int8, "torch"]
     return {f"{model} ({runtime})": OurOptions(model, runtime=runtime) for runtime in runtimes}
 

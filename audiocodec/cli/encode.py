@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="codebooks to use: fewer give a lower bitrate (default: all)",
     )
+    arguments.add_beams_argument(parser)
     parser.add_argument(
         "--format",
         choices=[suffix[1:] for suffix in CODE_SUFFIXES] + list(FORMATS),

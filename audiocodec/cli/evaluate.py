@@ -5,7 +5,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audiocodec.cli.arguments import add_engine_arguments, add_examples, positive
+from audiocodec.cli.arguments import (
+    add_beams_argument,
+    add_engine_arguments,
+    add_examples,
+    positive,
+)
 from audiocodec.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -29,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights", type=Path, metavar="DIR", help="of the system; see docs/peers.md"
     )
     parser.add_argument("--num-quantizers", type=positive, metavar="N", help="of model or system")
+    add_beams_argument(parser)
     parser.add_argument(
         "--bandwidth", type=float, metavar="KBPS", help="of the system, instead, in kbit/s"
     )
@@ -89,6 +95,8 @@ def run(args: argparse.Namespace) -> None:
         for name in ("weights", "bandwidth"):
             if getattr(args, name) is not None:
                 raise ConfigError(f"--{name} is of --system NAME; there is none")
+    if not args.model and args.beams != 1:
+        raise ConfigError("--beams is of --model M; there is none")
     options = EvaluateOptions(
         metrics=args.metrics.split(","),
         metric_files=dict(args.metric_file),
@@ -179,7 +187,9 @@ def _round_trip(args: argparse.Namespace) -> "RoundTripBase":
         from audiocodec.models.roundtrip import RoundTrip
 
         return RoundTrip(
-            load_codec(args.model, args.device, "torch"), args.output, args.num_quantizers
+            load_codec(args.model, args.device, "torch", args.beams),
+            args.output,
+            args.num_quantizers,
         )
     from audiocodec.peers.loading import PeerOptions, check_names
     from audiocodec.peers.roundtrip import PeerRoundTrip

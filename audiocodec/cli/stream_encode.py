@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="codebooks to use: fewer give a lower bitrate (default: all)",
     )
+    arguments.add_beams_argument(parser)
     arguments.add_examples(
         parser,
         "ffmpeg -i talk.mp3 -f s16le -ac 1 -ar 24000 - | codec stream encode > talk.codes",

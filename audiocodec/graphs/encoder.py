@@ -18,7 +18,7 @@ import numpy as np
 
 from audiocodec.graphs.builder import Names, Scope, Value, concat
 from audiocodec.graphs.layers import emit
-from audiocodec.graphs.past import StreamPast, WindowPast, frame_gains, receptive_steps
+from audiocodec.graphs.past import Call, StreamPast, WindowPast, frame_gains, receptive_steps
 from audiocodec.graphs.quantizers import emit_codes, margin_is_known
 
 MARGIN_NAME = "margin"  # of the bound in the graph
@@ -38,13 +38,13 @@ def emit_exact(codec: Any, names: Names) -> Emitted:
     """All in float64, its state, too."""
     scope = Scope(names, "float64")
     past = StreamPast(scope, scope.value("state"))
-    codes = emit_codes(codec.quantizer, _latent(codec, scope, past)).codes.transpose(1, 0, 2)
+    codes = emit_codes(codec.quantizer, emit_latent_of(codec, scope, past)).codes.transpose(1, 0, 2)
     outputs = {
         "codes": codes,
         "next_state": past.next_state(),
         "recomputed": scope.op("Size", codes.slice(1, 0, 1)),
     }
-    return Emitted(scope, outputs, past.size, _frames(receptive_steps(past.calls), codec))
+    return Emitted(scope, outputs, past.size, receptive_frames(past.calls, codec))
 
 
 def emit_gaps(codec: Any, names: Names, dtype: str) -> Emitted:
@@ -53,7 +53,7 @@ def emit_gaps(codec: Any, names: Names, dtype: str) -> Emitted:
     """
     scope = Scope(names, dtype)
     past = StreamPast(scope, scope.value("state"), measures=dtype == "float32")
-    codes, gaps = emit_codes(codec.quantizer, _latent(codec, scope, past), gaps=True)
+    codes, gaps = emit_codes(codec.quantizer, emit_latent_of(codec, scope, past), gaps=True)
     assert gaps is not None
     outputs = {
         "codes": codes.transpose(1, 0, 2),
@@ -84,7 +84,8 @@ def _overload(samples: Value) -> Value:
     return loudest.maximum(1.0)
 
 
-def _latent(codec: Any, scope: Scope, past: StreamPast) -> Value:
+def emit_latent_of(codec: Any, scope: Scope, past: StreamPast) -> Value:
+    """(batch, frames, latent_dim) of the waveform."""
     return emit(codec.encoder, _waveform(scope).reshape(0, -1, 1), past)
 
 
@@ -93,7 +94,9 @@ def _waveform(scope: Scope) -> Value:
     return waveform if scope.dtype == "float32" else waveform.cast(scope.dtype)
 
 
-def _frames(steps: float, codec: Any) -> int | None:
+def receptive_frames(calls: Sequence[Call], codec: Any) -> int | None:
+    """Past frames that a code depends on, if they have an end."""
+    steps = receptive_steps(calls)
     return None if steps == math.inf else -(-int(steps) // codec.hop_length)
 
 
@@ -111,11 +114,11 @@ def emit_with_margin(codec: Any, names: Names, bound: float) -> Emitted:
     """
     scope = Scope(names, "float32")
     past = StreamPast(scope, scope.value("state"), measures=True)
-    by_stage, gaps = emit_codes(codec.quantizer, _latent(codec, scope, past), gaps=True)
+    by_stage, gaps = emit_codes(codec.quantizer, emit_latent_of(codec, scope, past), gaps=True)
     assert gaps is not None
     codes, smallest = by_stage.transpose(1, 0, 2), gaps.reduce("Min", 0)
     past_samples = int(receptive_steps(past.calls))
-    past_frames = _frames(past_samples, codec) or 0
+    past_frames = receptive_frames(past.calls, codec) or 0
     history, before = past.read(past_samples), past.read(1)
     samples = concat([history, scope.value("waveform").squeeze(1)], axis=1)
     past.leave(samples.slice(1, samples.length(1) - scope.integers([past_samples])))

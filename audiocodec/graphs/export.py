@@ -10,6 +10,7 @@ from safetensors import safe_open
 
 from audiocodec.errors import ModelError
 from audiocodec.extras import extra
+from audiocodec.graphs.beams import emit_beams, has_beams
 from audiocodec.graphs.builder import Names, Scope, Value
 from audiocodec.graphs.decoder import emit_decoder
 from audiocodec.graphs.encoder import emit_exact, emit_gaps, emit_with_margin, has_margin
@@ -18,6 +19,7 @@ from audiocodec.graphs.stored import StoredTensors
 from audiocodec.models.codec import Codec
 from audiocodec.models.cost import macs_per_second
 from audiocodec.models.folders import (
+    BEAMS_GRAPH,
     DECODER_GRAPH,
     DECODER_INT8_GRAPH,
     ENCODER_GRAPH,
@@ -61,12 +63,15 @@ def export_graphs(codec: Codec, folder: Path, name: str | None = None) -> None:
         for _ in range(2):  # tables have places only when all of them are known
             decoder, encoder = _decoder(codec, stored), _encoder(codec, stored, measured)
             small = _decoder(codec, stored, int8=True)
+            beams = _beams(codec, stored) if has_beams(codec) else None
             stored.write_tables(folder)
     except ModelError as error:
         kind = QUANTIZERS.kind_of(codec.config.quantizer)
         raise ModelError(f"{codec.name} (quantizer {kind}) has no graphs: {error}") from None
     common = _metadata(codec, folder, name or codec.name)
     graphs = {ENCODER_GRAPH: encoder, DECODER_GRAPH: decoder, DECODER_INT8_GRAPH: small}
+    if beams is not None:
+        graphs[BEAMS_GRAPH] = beams
     for file, model in graphs.items():
         _write(model, folder / file, common)
 
@@ -145,6 +150,16 @@ def _encoder(codec: Codec, stored: StoredTensors, measured: Measured | None) -> 
         receptive_frames="" if frames is None else str(frames),
         margin="" if measured is None else json.dumps(asdict(measured) | {"safety": SAFETY}),
     )
+    return model
+
+
+def _beams(codec: Codec, stored: StoredTensors) -> onnx.ModelProto:
+    emitted = emit_beams(codec, Names(stored))
+    inputs: Signature = {**_WAVEFORM, "stages": ("int64", [1]), "beams": ("int64", [1])}
+    outputs: Signature = {"codes": ("int64", ["batch", "stages", "frames"])}
+    model = _model(emitted.scope, inputs, emitted.outputs, outputs, emitted.state_size)
+    frames = emitted.receptive_frames
+    _add_properties(model, receptive_frames="" if frames is None else str(frames))
     return model
 
 

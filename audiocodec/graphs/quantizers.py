@@ -15,6 +15,7 @@ from audiocodec.errors import ModelError
 from audiocodec.graphs import functions
 from audiocodec.graphs.builder import Scope, Value, concat
 from audiocodec.quantization.base import Quantizer
+from audiocodec.quantization.beams import compares_latents
 from audiocodec.quantization.bsq import BSQ
 from audiocodec.quantization.explicit import CodebookQuantizer
 from audiocodec.quantization.factorized_vq import FactorizedVQ
@@ -43,10 +44,7 @@ class NearestCode:
 
     def __init__(self, quantizer: Any) -> None:
         self.quantizer = quantizer
-        if isinstance(quantizer, SimVQ):
-            self.keeps_distances = quantizer.config.distance != "cosine"
-        else:
-            self.keeps_distances = not isinstance(quantizer, FactorizedVQ | HVQ)
+        self.keeps_distances = compares_latents(quantizer)
 
     @property
     def is_mapped(self) -> bool:
@@ -236,7 +234,7 @@ def emit_codes(quantizer: Quantizer, x: Value, gaps: bool = False) -> Found:
         between = [found.gaps for found in each if found.gaps is not None]
         return Found(codes, _interleaved(between) if between else None)
     stages = list(_stages(quantizer))
-    if len(stages) > 1 and _are_alike(stages):
+    if len(stages) > 1 and are_alike(quantizer):
         return _loop(stages, x, gaps)
     found = []
     for stage in stages:
@@ -258,12 +256,10 @@ def _interleaved(groups: Sequence[Value]) -> Value:
     return scope.op("Reshape", joined, shape)
 
 
-def _are_alike(stages: Sequence[Quantizer]) -> bool:
+def are_alike(quantizer: Quantizer) -> bool:
     """Whether one search, in a loop, serves all stages."""
-    return len({stage.codebook_sizes for stage in stages}) == 1 and all(
-        isinstance(stage, SimVQ | CodebookQuantizer) and NearestCode(stage).keeps_distances
-        for stage in stages
-    )
+    same_size = len(set(quantizer.codebook_sizes)) == 1
+    return same_size and all(map(compares_latents, quantizer.codebooks))
 
 
 def _loop(stages: Sequence[Quantizer], x: Value, gaps: bool) -> Found:
@@ -305,16 +301,18 @@ def _stacked_tables(searches: Sequence[NearestCode], scope: Scope) -> tuple[Valu
     return rows, vectors, scope.constant(torch.stack(each).detach().numpy())
 
 
+def stacked_vectors(quantizer: Quantizer, scope: Scope) -> Value:
+    """What the codes of stages that are alike add to the latent, (stages, K, latent_dim)."""
+    return _stacked_tables([NearestCode(stage) for stage in _stages(quantizer)], scope)[1]
+
+
 def _stages(quantizer: Quantizer) -> Iterator[Quantizer]:
     yield from quantizer.codebooks if isinstance(quantizer, ResidualStages | RQ) else [quantizer]
 
 
 def margin_is_known(quantizer: Quantizer) -> bool:
     """Whether all stages compare distances in the latent's own space: a bound holds for them."""
-    return all(
-        isinstance(stage, SimVQ | CodebookQuantizer) and NearestCode(stage).keeps_distances
-        for stage in quantizer.codebooks
-    )
+    return all(map(compares_latents, quantizer.codebooks))
 
 
 def emit_latent(quantizer: Quantizer, codes: Value, scope: Scope) -> Value:
@@ -333,8 +331,12 @@ def _decoding_table(quantizer: Quantizer, scope: Scope) -> Value:
     stages = list(_stages(quantizer))
     if type(quantizer).__name__ == "Qinco":
         raise ModelError(_REFUSALS["Qinco"])
-    if len(stages) > 1 and all(isinstance(stage, SimVQ) for stage in stages) and _are_alike(stages):
-        _, vectors, _ = _stacked_tables([NearestCode(stage) for stage in stages], scope)
+    if (
+        len(stages) > 1
+        and all(isinstance(stage, SimVQ) for stage in stages)
+        and are_alike(quantizer)
+    ):
+        vectors = stacked_vectors(quantizer, scope)
         width: int = stages[0].latent_dim  # type: ignore[assignment]
         zero = scope.constant(np.zeros((1, width)))
         return concat([vectors.reshape(-1, width), zero], axis=0)

@@ -71,8 +71,10 @@ class BaseCodec(ABC, Generic[Array]):
         folder: that it was loaded from.
         sample_rate: in Hz.
         hop_length: samples in a frame.
+        beams: sequences of codes that the search of a frame goes on with; see `use_beams`.
     """
 
+    beams: int = 1
     name: str
     folder: Path | None
     sample_rate: int
@@ -130,6 +132,28 @@ class BaseCodec(ABC, Generic[Array]):
     @abstractmethod
     def costs(self) -> dict[str, Any]:
         """Weights of each part, and multiply-accumulates per second of audio."""
+
+    @abstractmethod
+    def _prepare_beams(self, beams: int) -> None:
+        """Get ready to search with so many; raises ConfigError where that is not possible."""
+
+    def use_beams(self, beams: int) -> None:
+        """Choose the codes of a frame together from now on, by a beam search over its stages.
+
+        Better sound at the same bitrate, and slower. 1, the default, takes the nearest code of
+        each stage. Decoders and code files are the same. Codes of fewer stages are then not the
+        first ones of more: encode at the bitrate that you want.
+
+        Raises:
+            ConfigError: fewer than 1, more than a codebook has codes, or a quantizer whose codes
+                are no sequence of nearest ones.
+        """
+        if not 1 <= beams <= min(self.codebook_sizes):
+            raise ConfigError(
+                f"{beams} beams asked for; {self.name} has 1 to {min(self.codebook_sizes)}"
+            )
+        self._prepare_beams(beams)
+        self.beams = beams
 
     @property
     def frame_rate(self) -> float:

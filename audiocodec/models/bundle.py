@@ -13,6 +13,7 @@ from audiocodec.extras import DISTRIBUTION, torch_named
 from audiocodec.files import atomic_folder
 from audiocodec.models.base import AnyCodec
 from audiocodec.models.folders import (
+    BEAMS_GRAPH,
     DECODER_GRAPH,
     DECODER_INT8_GRAPH,
     DEFAULT_MODEL,
@@ -32,23 +33,35 @@ def load_codec(
     path_or_name: str | Path = ...,
     device: str = ...,
     runtime: Literal["torch"] | None = ...,
+    beams: int = ...,
 ) -> "Codec": ...
 
 
 @overload
 def load_codec(
-    path_or_name: str | Path = ..., device: str = ..., *, runtime: Literal["onnx", "onnx-int8"]
+    path_or_name: str | Path = ...,
+    device: str = ...,
+    *,
+    runtime: Literal["onnx", "onnx-int8"],
+    beams: int = ...,
 ) -> "GraphCodec": ...
 
 
 @overload
 def load_codec(
-    path_or_name: str | Path = ..., device: str = ..., *, runtime: str | None
+    path_or_name: str | Path = ...,
+    device: str = ...,
+    *,
+    runtime: str | None,
+    beams: int = ...,
 ) -> AnyCodec: ...
 
 
 def load_codec(
-    path_or_name: str | Path = DEFAULT_MODEL, device: str = "cpu", runtime: str | None = None
+    path_or_name: str | Path = DEFAULT_MODEL,
+    device: str = "cpu",
+    runtime: str | None = None,
+    beams: int = 1,
 ) -> AnyCodec:
     """A codec, ready to encode and decode.
 
@@ -61,10 +74,13 @@ def load_codec(
             the model must have graphs. "onnx-int8": likewise, and decodes faster, in integers of
             8 bits. All give the same codes. None: what $AUDIOCODEC_RUNTIME says; else PyTorch where
             it is installed, and onnxruntime where it is not.
+        beams: more search the codes of a frame's stages together, see `BaseCodec.use_beams`:
+            better sound at the same bitrate, and slower.
 
     Raises:
         ModelError: the model is missing, incomplete, damaged or contradicts itself, cannot be
             fetched, or has no graphs for onnxruntime.
+        ConfigError: a runtime that there is not, or beams that the model cannot be searched with.
         MissingPackage: PyTorch is needed and not installed.
 
     >>> from audiocodec import load_codec
@@ -74,20 +90,26 @@ def load_codec(
     """
     folder = model_folder(path_or_name)
     chosen = _chosen(folder, device, runtime)
+    codec: AnyCodec
     if chosen != "torch":
         from audiocodec.models.graph_codec import read_graphs
 
-        return read_graphs(folder, DECODER_INT8_GRAPH if chosen == "onnx-int8" else DECODER_GRAPH)
-    with torch_named():
-        from audiocodec.models.weights import read_model
-    return read_model(folder, device)
+        codec = read_graphs(folder, DECODER_INT8_GRAPH if chosen == "onnx-int8" else DECODER_GRAPH)
+    else:
+        with torch_named():
+            from audiocodec.models.weights import read_model
+        codec = read_model(folder, device)
+    if beams != 1:
+        codec.use_beams(beams)
+    return codec
 
 
-def quickest_runtime(path_or_name: str | Path, device: str = "cpu") -> str | None:
+def quickest_runtime(path_or_name: str | Path, device: str = "cpu", beams: int = 1) -> str | None:
     """For programs that use a model through files alone: "onnx" where it will do, since PyTorch
     takes seconds to load; None, the default of `load_codec`, elsewhere.
     """
-    will_do = device == "cpu" and has_graphs(model_folder(path_or_name))
+    others = () if beams == 1 else (BEAMS_GRAPH,)
+    will_do = device == "cpu" and has_graphs(model_folder(path_or_name), *others)
     return "onnx" if will_do and not os.environ.get(RUNTIME_VARIABLE) else None
 
 
@@ -103,7 +125,7 @@ def _chosen(folder: Path, device: str, runtime: str | None) -> str:
         raise ConfigError(
             f"the {given} runtime runs on the CPU, not on {device}; take runtime torch"
         )
-    if graphs and not has_graphs(folder, int8=given == "onnx-int8"):
+    if graphs and not has_graphs(folder, *([DECODER_INT8_GRAPH] if given == "onnx-int8" else [])):
         raise ModelError(
             f"{folder} has no graphs for the {given} runtime; `codec model export MODEL OUT "
             "--onnx` makes a copy with them"

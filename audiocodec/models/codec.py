@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from audiocodec.errors import ConfigError
 from audiocodec.models.base import BaseCodec, DecodeStep, EncodeStep
 from audiocodec.models.batch_size import encoder_batch_seconds
 from audiocodec.models.config import CodecConfig
@@ -26,6 +27,7 @@ from audiocodec.modules.careful import exact_dtype
 from audiocodec.modules.streaming import StreamState
 from audiocodec.quantization import QUANTIZERS
 from audiocodec.quantization.base import Quantized, Quantizer
+from audiocodec.quantization.beams import best_sequences, has_sequences
 from audiocodec.quantization.cache import WeightCache
 
 
@@ -61,6 +63,7 @@ class Codec(nn.Module, BaseCodec[Tensor]):
         self.quantizer: Quantizer = QUANTIZERS.build(config.quantizer, config.latent_dim)
         self.decoder: Any = DECODERS.build(config.decoder, config.latent_dim, self.hop_length)
         self._exact: WeightCache[tuple[Any, Any]] = WeightCache()
+        self._added: WeightCache[list[Tensor]] = WeightCache()
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
@@ -117,6 +120,7 @@ class Codec(nn.Module, BaseCodec[Tensor]):
 
     def encoding(self) -> EncodeStep:
         encoder, quantizer = self.exact_encoder()
+        beams, vectors = self.beams, self._vectors() if self.beams > 1 else []
         device, dtype = self.device, exact_dtype(self.device)
 
         @torch.inference_mode()
@@ -124,7 +128,11 @@ class Codec(nn.Module, BaseCodec[Tensor]):
             waveform: np.ndarray, num_quantizers: int, state: StreamState | None = None
         ) -> np.ndarray:
             latent = encoder(_tensor(waveform).to(device, dtype), state)
-            codes: np.ndarray = quantizer.encode(latent, num_quantizers).cpu().numpy()
+            if beams > 1:
+                found = best_sequences(latent, vectors[:num_quantizers], beams)
+            else:
+                found = quantizer.encode(latent, num_quantizers)
+            codes: np.ndarray = found.cpu().numpy()
             return codes
 
         return step
@@ -184,6 +192,19 @@ class Codec(nn.Module, BaseCodec[Tensor]):
     def _padded(self, waveform: Tensor) -> Tensor:
         """Whole hops; as it is for an encoder that needs the whole signal and pads it itself."""
         return pad_to_hop(waveform, self.hop_length) if self.encoder.causal else waveform
+
+    def _prepare_beams(self, beams: int) -> None:
+        if beams > 1 and not has_sequences(self.quantizer):
+            kind = QUANTIZERS.kind_of(self.config.quantizer)
+            raise ConfigError(
+                f"{self.name} (quantizer {kind}) cannot be searched with beams: they are for "
+                "several stages, each of which takes the code that is nearest to what is left"
+            )
+
+    def _vectors(self) -> list[Tensor]:
+        """What each code adds, in the encoding precision, made again when a weight has changed."""
+        _, quantizer = self.exact_encoder()
+        return self._added.get(quantizer.state_dict().values(), quantizer.vectors)
 
     def exact_encoder(self) -> tuple[Any, Any]:
         """Encoder and quantizer in the encoding precision, rebuilt when a weight has changed."""

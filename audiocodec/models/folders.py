@@ -14,12 +14,12 @@ ASSETS = Path(__file__).parent.parent / "assets"
 DEFAULT_MODEL = "speech_24k"
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.yaml", "codec.safetensors", "README.md"
 ENCODER_GRAPH, DECODER_GRAPH, GRAPH_TABLES = "encoder.onnx", "decoder.onnx", "tables.safetensors"
-DECODER_INT8_GRAPH = "decoder.int8.onnx"
+DECODER_INT8_GRAPH, BEAMS_GRAPH = "decoder.int8.onnx", "encoder.beams.onnx"  # not all have them
 GRAPH_FILES = (ENCODER_GRAPH, DECODER_GRAPH, GRAPH_TABLES)
 DISCRIMINATORS_FILE, TRAINING_FILE = "discriminators.safetensors", "training.yaml"
 MODEL_FILES = {
     *(CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, TABLES_FILE),
-    *(*GRAPH_FILES, DECODER_INT8_GRAPH),
+    *(*GRAPH_FILES, DECODER_INT8_GRAPH, BEAMS_GRAPH),
     *(DISCRIMINATORS_FILE, TRAINING_FILE),
 }
 RUNTIMES = ("onnx", "onnx-int8", "torch")  # what can run a model
@@ -76,6 +76,7 @@ def model_folder(path_or_name: str | Path) -> Path:
             CARD_FILE,
             *GRAPH_FILES,
             DECODER_INT8_GRAPH,
+            BEAMS_GRAPH,
         )
         try:
             folder = hub.fetch(remote, files)
@@ -93,9 +94,9 @@ def model_folder(path_or_name: str | Path) -> Path:
     return folder
 
 
-def has_graphs(folder: Path, int8: bool = False) -> bool:
-    """Whether a model can run without PyTorch; with `int8`, decode in integers of 8 bits, too."""
-    files = (*GRAPH_FILES, DECODER_INT8_GRAPH) if int8 else GRAPH_FILES
+def has_graphs(folder: Path, *others: str) -> bool:
+    """Whether a model can run without PyTorch, and has `others` that do more than that."""
+    files = (*GRAPH_FILES, *others)
     return all((folder / file).is_file() for file in files)
 
 

@@ -1,7 +1,7 @@
 """A codec run by onnxruntime: its graphs in a model folder, without PyTorch."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from audiocodec.environment import available_cores
-from audiocodec.errors import ModelError
+from audiocodec.errors import ConfigError, ModelError
 from audiocodec.models.base import BaseCodec, DecodeStep, EncodeStep
 from audiocodec.models.folders import (
+    BEAMS_GRAPH,
     DECODER_GRAPH,
     ENCODER_GRAPH,
     model_name,
@@ -23,6 +24,7 @@ from audiocodec.runtime.graph import Graph, GraphState
 
 _DECODED = 512  # frames of a whole batch at once: what layers widen then stays in the caches
 _SHORTEST = 2  # pasts that a part of its own is long, lest most of it be done twice
+_SCORES = 2**22  # of sequences of codes at once: 32 MB
 _BATCH_SECONDS = 8.0  # of models whose graphs do not say what suits them
 
 
@@ -35,17 +37,20 @@ class Piece:
     output: str
     unit: int
     block: int | None = None  # frames at once, default all
+    given: Mapping[str, np.ndarray] | None = None  # other inputs
 
     def run(self, x: np.ndarray, state: GraphState | None, threads: int) -> np.ndarray:
         """The output; goes on from `state` and leaves the next one in it."""
         length = x.shape[-1]
         frames = length // self.unit
         if self.block is None or frames <= self.block:
-            return self.graph.run(self.input, x, self.output, state, threads)
+            return self.graph.run(self.input, x, self.output, state, threads, self.given)
         size = -(-frames // -(-frames // self.block)) * self.unit  # alike: a short one costs more
         state = GraphState() if state is None else state
         blocks = [
-            self.graph.run(self.input, x[..., i : i + size], self.output, state, threads)
+            self.graph.run(
+                self.input, x[..., i : i + size], self.output, state, threads, self.given
+            )
             for i in range(0, length, size)
         ]
         return np.concatenate(blocks, axis=-1)
@@ -66,6 +71,7 @@ class GraphCodec(BaseCodec[np.ndarray]):
     weight_hash = ""
     delay = 0
     encoder_causal = decoder_causal = True
+    folder: Path
 
     def __init__(self, encoder: Graph, decoder: Graph, name: str, folder: Path) -> None:
         self.encoder, self.decoder = encoder, decoder
@@ -75,16 +81,36 @@ class GraphCodec(BaseCodec[np.ndarray]):
         self.delay, self.weight_hash = int(facts["delay"]), facts["weight_hash"]
         self.codebook_sizes = tuple(encoder.value("codebook_sizes"))
         self._threads: int | None = None
+        self._beams_graph: Graph | None = None
 
     def encoding(self) -> EncodeStep:
         def step(
             waveform: np.ndarray, num_quantizers: int, state: GraphState | None = None
         ) -> np.ndarray:
             x = waveform.astype(np.float32, copy=False)
-            piece = Piece(self.encoder, "waveform", "codes", self.hop_length)
-            return self._at_once(piece, x, state)[:, :num_quantizers]
+            if self._beams_graph is None:
+                piece = Piece(self.encoder, "waveform", "codes", self.hop_length)
+                return self._at_once(piece, x, state)[:, :num_quantizers]
+            given = {"stages": np.array([num_quantizers]), "beams": np.array([self.beams])}
+            block = max(1, _SCORES // (self.beams * max(self.codebook_sizes) * len(x)))
+            piece = Piece(self._beams_graph, "waveform", "codes", self.hop_length, block, given)
+            return self._at_once(piece, x, state)
 
         return step
+
+    def _prepare_beams(self, beams: int) -> None:
+        if beams == 1:
+            self._beams_graph = None
+            return
+        path = self.folder / BEAMS_GRAPH
+        if not path.is_file():
+            raise ConfigError(
+                f"{self.folder} has no {BEAMS_GRAPH}: its codes cannot be searched with beams, or "
+                "its graphs were made before there were any; make them again by `codec model "
+                "export MODEL OUT --onnx`, or take runtime torch"
+            )
+        require_own(path, own_root(self.folder))
+        self._beams_graph = _of_same_model(Graph(path), self.encoder, self.folder)
 
     def decoding(self) -> DecodeStep:
         def step(codes: np.ndarray, state: GraphState | None = None) -> np.ndarray:
@@ -163,14 +189,20 @@ def read_graphs(folder: Path, decoder_file: str = DECODER_GRAPH) -> GraphCodec:
     root = own_root(folder)
     for file in (ENCODER_GRAPH, decoder_file):
         require_own(folder / file, root)
-    encoder, decoder = Graph(folder / ENCODER_GRAPH), Graph(folder / decoder_file)
-    hashes = [graph.metadata.get("weight_hash") for graph in (encoder, decoder)]
-    if hashes[0] != hashes[1]:
-        raise ModelError(
-            f"{folder}: {ENCODER_GRAPH} is of model {hashes[0]}, {decoder_file} of {hashes[1]}; "
-            "make both again by `codec model export --onnx`"
-        )
+    encoder = Graph(folder / ENCODER_GRAPH)
+    decoder = _of_same_model(Graph(folder / decoder_file), encoder, folder)
     try:
         return GraphCodec(encoder, decoder, model_name(folder), folder)
     except (KeyError, ValueError, TypeError) as error:
         raise ModelError(f"{folder}: its graphs do not say what they are: {error}") from None
+
+
+def _of_same_model(graph: Graph, encoder: Graph, folder: Path) -> Graph:
+    """The graph; raises ModelError if it is of other weights than the encoder's."""
+    own, other = (g.metadata.get("weight_hash") for g in (encoder, graph))
+    if own != other:
+        raise ModelError(
+            f"{folder}: {ENCODER_GRAPH} is of model {own}, {graph.path.name} of {other}; "
+            "make both again by `codec model export --onnx`"
+        )
+    return graph

@@ -101,7 +101,8 @@ class RoundTrip(RoundTripBase):
         self.num_quantizers = codec.resolve_num_quantizers(num_quantizers)
         self.transcoder = Transcoder(codec)
         self.usage = UsageCounter(codec.codebook_sizes[: self.num_quantizers])
-        super().__init__(folder, self.transcoder.model_hash, self.num_quantizers)
+        beams = [f"{codec.beams} beams"] if codec.beams > 1 else []
+        super().__init__(folder, self.transcoder.model_hash, self.num_quantizers, *beams)
 
     def threads(self, count: int | None) -> AbstractContextManager[None]:
         return self.codec.threads(count)
@@ -129,6 +130,7 @@ class RoundTrip(RoundTripBase):
             "model": self.codec.name,
             "model_hash": self.transcoder.model_hash,
             "num_quantizers": self.num_quantizers,
+            "beams": self.codec.beams,
             "bitrate": self.codec.bitrate(self.num_quantizers),
             "entropy_bitrate": self.codec.frame_rate * sum(stage.entropy for stage in stages),
             **self.usage.summary_scalars(),

@@ -124,7 +124,10 @@ class StreamEncoder(Generic[Array]):
 
     @staticmethod
     def _advance(streams: "Sequence[StreamEncoder[Array]]") -> list[Array]:
-        encode, stages = streams[0]._encode, max(stream.num_quantizers for stream in streams)
+        counts = {stream.num_quantizers for stream in streams}
+        if len(counts) > 1 and streams[0].codec.beams > 1:  # codes of fewer stages are others
+            return [StreamEncoder._advance([stream])[0] for stream in streams]
+        encode, stages = streams[0]._encode, max(counts)
 
         def step(waveform: np.ndarray, state: State) -> np.ndarray:
             return encode(waveform, stages, state)

@@ -19,9 +19,9 @@ def load_encoder(model: models.ModelName, device: str, options: EncodeOptions) -
     """The model of a run, ready to encode.
 
     Raises:
-        ConfigError: it has fewer quantizers than are asked for.
+        ConfigError: it has fewer quantizers than are asked for, or cannot use beams.
     """
-    transcoder = models.load_transcoder(model, device, options.runtime)
+    transcoder = models.load_transcoder(model, device, options.runtime, options.beams)
     transcoder.codec.resolve_num_quantizers(options.num_quantizers)  # refuses too many
     transcoder.codec.encoding()  # made once, before threads share it
     return transcoder

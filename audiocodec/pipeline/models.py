@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 ModelName: TypeAlias = "str | Path | AnyCodec | None"  # None: the default
 
 
-def load_model(model: ModelName, device: str, runtime: str | None = None) -> "AnyCodec":
-    """A model for work with files; `device` and `runtime` are for one that has to be loaded.
+def load_model(
+    model: ModelName, device: str, runtime: str | None = None, beams: int = 1
+) -> "AnyCodec":
+    """A model for work with files; `device`, `runtime` and `beams` are for one that has to be
+    loaded.
 
     If neither says what is to run it, that is what starts fastest: both give the same codes.
     """
@@ -28,14 +31,17 @@ def load_model(model: ModelName, device: str, runtime: str | None = None) -> "An
     if not isinstance(model, str | Path | None):
         return model
     name = model or DEFAULT_MODEL
-    return load_codec(name, device, runtime=runtime or quickest_runtime(name, device))
+    chosen = runtime or quickest_runtime(name, device, beams)
+    return load_codec(name, device, runtime=chosen, beams=beams)
 
 
-def load_transcoder(model: ModelName, device: str, runtime: str | None = None) -> "Transcoder":
+def load_transcoder(
+    model: ModelName, device: str, runtime: str | None = None, beams: int = 1
+) -> "Transcoder":
     """`load_model`, to be applied to files."""
     from audiocodec.models.transcoder import Transcoder
 
-    return Transcoder(load_model(model, device, runtime))
+    return Transcoder(load_model(model, device, runtime, beams))
 
 
 def load_tables(model: ModelName, *, required: bool = False) -> EntropyTables | None:

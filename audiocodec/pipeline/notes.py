@@ -20,7 +20,7 @@ from audiocodec.pipeline.shard_encoder import ManifestRow
 FOLDER = ".codec"
 _PLAN, _MANIFEST = "plan.json", "manifest.jsonl"
 _SETTINGS = (
-    *("format", "num_quantizers", "channel", "allow_truncated", "run_commands"),
+    *("format", "num_quantizers", "beams", "channel", "allow_truncated", "run_commands"),
     *("shard_size", "shard_hours", "flatten"),
 )
 

@@ -56,6 +56,7 @@ class EncodeOptions(ConvertOptions):
     """What to make of audio.
 
     num_quantizers: how many of the model's to use; None for all.
+    beams: of a model that has to be loaded, as of `load_codec`: more sound better and are slower.
     channel: the number of one from 0, "mix" for the mean of all, "each" for all of them.
     allow_truncated: take files that were cut short as far as they go.
     run_commands: run the entries of a list that are shell commands; for lists that are trusted.
@@ -68,6 +69,7 @@ class EncodeOptions(ConvertOptions):
     """
 
     num_quantizers: int | None = None
+    beams: int = 1
     channel: Channel = "mix"
     allow_truncated: bool = False
     run_commands: bool = False

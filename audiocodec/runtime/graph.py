@@ -104,10 +104,14 @@ class Graph:
         output: str,
         state: GraphState | None = None,
         threads: int | None = None,
+        given: Mapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
-        """`output` for the input `name`; goes on from `state` and leaves the next one in it."""
+        """`output` for the input `name` and others that are `given`; goes on from `state` and
+        leaves the next one in it.
+        """
         wanted = [output] if state is None else [output, "next_state"]
-        results = self.outputs(name, x, wanted, None if state is None else state.rows, threads)
+        rows = None if state is None else state.rows
+        results = self.outputs(name, x, wanted, rows, threads, given)
         if state is not None:
             state.rows = results["next_state"]
         return results[output]
@@ -119,17 +123,19 @@ class Graph:
         wanted: Sequence[str],
         state: np.ndarray | None = None,
         threads: int | None = None,
+        given: Mapping[str, np.ndarray] | None = None,
     ) -> dict[str, np.ndarray]:
         """Several outputs, by name.
 
         Args:
             state: (batch, state size), default the start of a stream.
             threads: of the processor; default as many as there are cores.
+            given: other inputs, by name.
         """
         if state is None:
             state = np.zeros((len(x), self.state_size), self.state_dtype)
         session = self._session(threads or available_cores())
-        results = session.run(list(wanted), {name: x, "state": state})
+        results = session.run(list(wanted), {name: x, "state": state, **(given or {})})
         return dict(zip(wanted, results, strict=True))
 
     def _session(self, threads: int) -> Any:

@@ -153,6 +153,7 @@ def test_two_inputs_never_share_an_output(tiny_model_dir, tmp_path, codec):
         (("-", "a.wav", "out"), "none may be -"),
         (("empty", "out"), "no .wav"),
         (("a.wav", "out.npy", "--num-quantizers", "4"), "has 1 to 3"),
+        (("a.wav", "out.npy", "--beams", "17"), "has 1 to 16"),
         (("a.wav", "out.npy", "--device", "nonsense"), "device"),
     ],
 )
@@ -179,6 +180,17 @@ def test_fewer_quantizers_are_the_first_ones(tiny_model_dir, tmp_path, codec):
     assert metadata.codebook_sizes == (16,)
     back = tmp_path / "back.flac"
     assert codec("decode", tmp_path / "one.npy", back, "--model", tiny_model_dir).exit_code == 0
+    assert soundfile.info(back).frames == 9000
+
+
+def test_beams_are_those_of_the_library_and_decode_like_any_codes(tiny_model_dir, tmp_path, codec):
+    source = write_audio(tmp_path / "a.wav", 9000)
+    options = ("--model", tiny_model_dir, "--beams", 4)
+    assert codec("encode", source, tmp_path / "a.npy", *options).exit_code == 0
+    expected = load_codec(tiny_model_dir, beams=4).encode(source).numpy()
+    np.testing.assert_array_equal(read_codes(tmp_path / "a.npy")[0], expected)
+    back = tmp_path / "back.wav"
+    assert codec("decode", tmp_path / "a.npy", back, "--model", tiny_model_dir).exit_code == 0
     assert soundfile.info(back).frames == 9000
 
 

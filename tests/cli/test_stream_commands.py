@@ -38,16 +38,18 @@ def noise(num_samples: int) -> np.ndarray:
     return (0.1 * np.random.default_rng(0).standard_normal(num_samples)).astype(np.float32)
 
 
+@pytest.mark.parametrize("beams", [1, 4])
 @pytest.mark.parametrize("num_samples", [1, 319, 320, 321, 24_001])
 def test_samples_through_the_pipe_are_those_of_the_whole(
-    pipe: Pipe, tiny_model_dir: Path, num_samples: int
+    pipe: Pipe, tiny_model_dir: Path, num_samples: int, beams: int
 ) -> None:
-    waveform = noise(num_samples)
-    code, codes = pipe("stream encode", pcm_bytes(waveform, "f32le"), "--sample-format", "f32le")
+    samples = pcm_bytes(waveform := noise(num_samples), "f32le")
+    options = ("--sample-format", "f32le", "--beams", str(beams))
+    code, codes = pipe("stream encode", samples, *options)
     assert code == 0
     code, heard = pipe("stream decode", codes, "--sample-format", "f32le")
     assert code == 0
-    expected = load_codec(tiny_model_dir).reconstruct(torch.from_numpy(waveform))
+    expected = load_codec(tiny_model_dir, beams=beams).reconstruct(torch.from_numpy(waveform))
     np.testing.assert_allclose(np.frombuffer(heard, "<f4"), expected.numpy(), rtol=0, atol=1e-5)
 
 

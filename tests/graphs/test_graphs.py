@@ -15,6 +15,7 @@ from audiocodec.graphs.encoder import MARGIN_NAME
 from audiocodec.graphs.export import _write, export_graphs
 from audiocodec.models.bundle import load_codec
 from audiocodec.models.codec import Codec
+from audiocodec.models.folders import BEAMS_GRAPH
 from audiocodec.models.weights import write_model
 from audiocodec.quantization import QUANTIZERS
 from audiocodec.runtime.files import GRAPH_CHECKSUM
@@ -80,6 +81,19 @@ def test_codes_are_those_of_pytorch(model: Model) -> None:
     codec, encoder, _ = model
     x = sound(3, 60)
     assert np.array_equal(encoder.run("waveform", x, "codes"), codec.encode(x).numpy())
+
+
+@pytest.mark.parametrize("stages", [2, 3])
+def test_codes_searched_with_beams_are_those_of_pytorch(model: Model, stages: int) -> None:
+    codec, encoder, _ = model
+    graph, x = Graph(encoder.path.with_name(BEAMS_GRAPH)), sound(3, 60)
+    given = {"stages": np.array([stages]), "beams": np.array([4])}
+    codec.use_beams(4)
+    try:
+        expected = codec.encode(x, num_quantizers=stages).numpy()
+    finally:
+        codec.use_beams(1)
+    assert np.array_equal(graph.run("waveform", x, "codes", given=given), expected)
 
 
 @pytest.mark.parametrize("level", [1.0, 30.0, 1e4, 2.0**31])

@@ -14,6 +14,7 @@ from audiocodec.models.bundle import load_codec, quickest_runtime, save_codec
 from audiocodec.models.chunking import decode_blocks, encode_blocks
 from audiocodec.models.codec import Codec
 from audiocodec.models.folders import (
+    BEAMS_GRAPH,
     DECODER_GRAPH,
     DECODER_INT8_GRAPH,
     ENCODER_GRAPH,
@@ -245,3 +246,44 @@ def test_damaged_graphs_are_one_line(model: Path, tmp_path: Path, file: str) -> 
         codec = load_codec(tmp_path, runtime="onnx")
         codec.decode(codec.encode(noise(700)))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("stages", [1, 2, 3])
+def test_searches_with_beams_are_equal_whole_in_pieces_and_in_batches(
+    model: Path, stages: int
+) -> None:
+    layers, graphs = (load_codec(model, runtime=r, beams=4) for r in ("torch", "onnx"))
+    batch = noise(2, 9_001)
+    codes = layers.encode(batch, num_quantizers=stages).numpy()
+    assert np.array_equal(graphs.encode(batch, num_quantizers=stages), codes)
+    nearest = load_codec(model, runtime="onnx").encode(batch, num_quantizers=stages)
+    assert np.array_equal(nearest, codes) is (stages == 1)
+    for codec in (layers, graphs):
+        assert np.array_equal(codec.encode(batch[1], num_quantizers=stages), codes[1])
+        encoder = StreamEncoder(codec, stages)
+        pieces = [encoder.push(piece) for piece in np.split(batch[0], [1, 700, 5000])]
+        streamed = np.concatenate([*map(np.asarray, pieces), np.asarray(encoder.flush())], axis=1)
+        assert np.array_equal(streamed, codes[0])
+
+
+def test_streams_of_fewer_stages_have_the_codes_of_their_own_search(model: Path) -> None:
+    codec = load_codec(model, runtime="onnx", beams=4)
+    x, encoders = noise(9_600), [StreamEncoder(codec, stages) for stages in (3, 2)]
+    for codes, stages in zip(StreamEncoder.push_each(encoders, [x, x]), (3, 2), strict=True):
+        assert np.array_equal(codes, codec.encode(x, num_quantizers=stages))
+
+
+def test_beams_that_cannot_be_had_are_one_line(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="17 beams asked for; tiny has 1 to 16"):
+        load_codec(model, runtime="torch", beams=17)
+    shutil.copytree(model, tmp_path / "older")
+    (tmp_path / "older" / BEAMS_GRAPH).unlink()
+    with pytest.raises(ConfigError, match=f"no {BEAMS_GRAPH}.*runtime torch"):
+        load_codec(tmp_path / "older", runtime="onnx", beams=2)
+    assert quickest_runtime(tmp_path / "older") == "onnx"
+    assert quickest_runtime(tmp_path / "older", beams=2) is None
+    stack = {"kind": "stack", "num_quantizers": 2, "stage": {"kind": "fsq"}}
+    codec = build_codec(quantizer=stack)
+    with pytest.raises(ConfigError, match=r"\(quantizer stack\) cannot be searched with beams"):
+        codec.use_beams(2)
+    assert codec.beams == 1

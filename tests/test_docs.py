@@ -15,6 +15,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("egs/
 WRITERS = {
     "benchmarks.md": ["benchmarks/run.py", "--page"],
     "ablation.md": ["egs/speech/local/ablation_page.py", "docs/ablation.json"],
+    "ablation_first.md": ["egs/speech/local/ablation_page.py", "docs/ablation_first.json"],
     "scale.md": ["benchmarks/scale.py", "page", "docs/benchmarks", "docs/scale.md"],
 }
 

@@ -23,7 +23,7 @@ class SpectralFront(nn.Module):
     The MDCT, compressed, has what the waveform needs; the logarithms of the energies in mel bands
     have its envelope. An MDCT alone does not show how strong a band is, since its coefficients
     swing with the phase, and layers after it spend their training on finding that out
-    (docs/ablation.md measures it).
+    (docs/ablation_first.md measures it).
     """
 
     basis: Tensor

@@ -91,14 +91,18 @@ def main() -> None:
         "torch": machine["versions"]["torch"],
         "commit": commit(),
         "common": COMMON,
+        "title": "Ablations of the shipped model",
+        "clock": "processor time",
+        "curves": "training_curves.json",
+        "earlier": "ablation_first.md",
     }
     for name in args.rows:
         run(name, results, args)
-    done = {name: finished(args.output, name) for name in ROWS}
-    results["rows"] = [row for row in done.values() if row is not None]
-    results["missing"] = [name for name, row in done.items() if row is None]
-    args.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    write_page(results, args.results.with_suffix(".md"))
+        done = {name: finished(args.output, name) for name in ROWS}
+        results["rows"] = [row for row in done.values() if row is not None]
+        results["missing"] = [name for name, row in done.items() if row is None]
+        args.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        write_page(results, args.results.with_suffix(".md"))
 
 
 def run(name: str, results: dict[str, Any], args: argparse.Namespace) -> None:

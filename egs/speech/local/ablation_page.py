@@ -1,4 +1,4 @@
-"""docs/ablation.md from docs/ablation.json and, if they are there, the curves of `curves.py`.
+"""docs/ablation.md from docs/ablation.json and, if it names them, the curves of `curves.py`.
 
 Nothing is trained or measured here.
 
@@ -26,14 +26,14 @@ CURVE_TITLES = {
     "harmonic_correlation": "harmonics",
     "mel": "mel",
 }
-PAGE = """# Ablations of the shipped model
+PAGE = """# {title}
 
-What each choice in `{config}` is worth after {seconds} s of training on one core ({processor},
-torch {torch}; `egs/speech/local/ablation.py`, commit {commit}, counts the training's processor
-time). Every row trains from scratch with one thing changed. Scores are means over the validation
-utterances: a lower mel distance and fewer dB of lines are better, and so is more of everything
-else. Rows differ in steps because their steps differ in cost and the other core had other work;
-differences of a few hundredths mean nothing.
+What each choice in `{config}` is worth after {seconds} s of training on one thread, in {clock}
+({processor}, torch {torch}; `egs/speech/local/ablation.py`, commit {commit}). Every row trains from
+scratch with one thing changed. Scores are means over the validation utterances: a lower mel
+distance and fewer dB of lines are better, and so is more of everything else. Rows differ in steps
+because their steps differ in cost and because the machine had other work; differences of a few
+hundredths mean nothing.{earlier}
 
 {scores}{missing}
 
@@ -74,17 +74,20 @@ def main() -> None:
 def write_page(results: Mapping[str, Any], target: Path) -> None:
     """Write the page of `results`, whose `rows` have a name, settings, steps and scores."""
     rows = results["rows"]
-    named = {key: results[key] for key in ("config", "seconds", "processor", "torch", "commit")}
+    words = ("title", "clock", "config", "seconds", "processor", "torch", "commit")
+    named = {key: results[key] for key in words}
+    earlier = results.get("earlier")
     names = "; ".join(results.get("missing", ()))
     page = PAGE.format(
         **named,
         scores=_scores(rows),
+        earlier=f" An [earlier design]({earlier}) had more rows." if earlier else "",
         missing=f"\n\nRows that were not run: {names}." if names else "",
         command=_command(results),
         settings=_settings(rows),
     )
-    curves = target.parent / "training_curves.json"
-    if curves.exists():
+    curves = target.parent / results.get("curves", "")
+    if curves.is_file():
         page += _curves(json.loads(curves.read_text(encoding="utf-8"))["runs"], curves.stem)
     target.write_text(page, encoding="utf-8")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from audiocodec.entropy.model import TABLES_FILE, EntropyTables, read_tables
 from audiocodec.environment import available_cores
-from audiocodec.errors import ModelError
+from audiocodec.errors import ConfigError, ModelError
 from audiocodec.models.folders import DEFAULT_MODEL, model_folder, shipped_models
 from audiocodec.pipeline.options import BatchOptions
 
@@ -25,10 +25,15 @@ def load_model(
     loaded.
 
     If neither says what is to run it, that is what starts fastest: both give the same codes.
+
+    Raises:
+        ConfigError: beams for a model that is loaded already, or that cannot use them.
     """
     from audiocodec.models.bundle import load_codec, quickest_runtime
 
     if not isinstance(model, str | Path | None):
+        if beams not in (1, model.beams):
+            raise ConfigError(f"{model.name} is loaded already: model.use_beams({beams}) before")
         return model
     name = model or DEFAULT_MODEL
     chosen = runtime or quickest_runtime(name, device, beams)

@@ -55,8 +55,8 @@ class Notes:
             stores.write_bytes(path, (json.dumps(plan, indent=1) + "\n").encode())
             return
         try:
-            former = json.loads(stores.read_bytes(path))
-        except ValueError:
+            former = {"beams": 1} | json.loads(stores.read_bytes(path))  # as before there were any
+        except (ValueError, TypeError):
             former = {}
         differing = [name for name in plan if former.get(name) != plan[name]]
         if differing:

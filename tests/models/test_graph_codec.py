@@ -22,6 +22,7 @@ from audiocodec.models.folders import (
 )
 from audiocodec.models.graph_codec import GraphCodec
 from audiocodec.models.streaming import StreamDecoder, StreamEncoder
+from audiocodec.pipeline.models import load_model
 from tests.conftest import build_codec
 from tests.models.variants import variant
 
@@ -282,6 +283,8 @@ def test_beams_that_cannot_be_had_are_one_line(model: Path, tmp_path: Path) -> N
         load_codec(tmp_path / "older", runtime="onnx", beams=2)
     assert quickest_runtime(tmp_path / "older") == "onnx"
     assert quickest_runtime(tmp_path / "older", beams=2) is None
+    with pytest.raises(ConfigError, match=r"model.use_beams\(2\)"):
+        load_model(load_codec(model, runtime="onnx"), "cpu", beams=2)
     stack = {"kind": "stack", "num_quantizers": 2, "stage": {"kind": "fsq"}}
     codec = build_codec(quantizer=stack)
     with pytest.raises(ConfigError, match=r"\(quantizer stack\) cannot be searched with beams"):

@@ -17,6 +17,7 @@ FORMER_MODELS: dict[str, FormerModel] = {
     "b89abd8e3171d9a2": FormerModel("speech_24k", "b4b766d6766d"),
     "8012265414c03364": FormerModel("speech_24k", "130272881195"),
     "9a0af531a10627b8": FormerModel("speech_24k", "2eb951199004"),
+    "29574cc92c2bc4a2": FormerModel("speech_24k", "60dd74ab2384"),
 }
 
 

@@ -68,10 +68,11 @@ def _gains(past: StreamPast, frames: Value, samples: Value) -> Value:
     """(batch, frames) of the shape of `frames`: what rounding errors are compared relative to.
 
     They grow faster than what norms magnify: over tones, noise and speech at all levels, with a
-    power of about 3/2 of it, so that one bound serves all.
+    power of about 7/4 of it, so that one bound serves all.
     """
     gains = frame_gains(past, frames) * _overload(samples)
-    return gains * gains.scope.op("Sqrt", gains)
+    root = gains.scope.op("Sqrt", gains)
+    return gains * root * root.scope.op("Sqrt", root)
 
 
 def _overload(samples: Value) -> Value:

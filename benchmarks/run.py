@@ -111,7 +111,7 @@ RECORDED = {  # on the page, but not run from here: it needs hours of speech
     ),
     "beams": (
         "What does a beam search gain at each bitrate, and what does it cost?",
-        "python benchmarks/beams.py SPEECH",
+        "python benchmarks/beams.py SPEECH --files 26",
     ),
     "int8": (
         "What does decoding in integers of 8 bits gain, and what does it cost?",

@@ -84,16 +84,18 @@ class GraphCodec(BaseCodec[np.ndarray]):
         self._beams_graph: Graph | None = None
 
     def encoding(self) -> EncodeStep:
+        beams, searching = self.beams, self._beams_graph  # a stream goes on as it began
+
         def step(
             waveform: np.ndarray, num_quantizers: int, state: GraphState | None = None
         ) -> np.ndarray:
             x = waveform.astype(np.float32, copy=False)
-            if self._beams_graph is None:
+            if searching is None:
                 piece = Piece(self.encoder, "waveform", "codes", self.hop_length)
                 return self._at_once(piece, x, state)[:, :num_quantizers]
-            given = {"stages": np.array([num_quantizers]), "beams": np.array([self.beams])}
-            block = max(1, _SCORES // (self.beams * max(self.codebook_sizes) * len(x)))
-            piece = Piece(self._beams_graph, "waveform", "codes", self.hop_length, block, given)
+            given = {"stages": np.array([num_quantizers]), "beams": np.array([beams])}
+            block = max(1, _SCORES // (beams * max(self.codebook_sizes) * len(x)))
+            piece = Piece(searching, "waveform", "codes", self.hop_length, block, given)
             return self._at_once(piece, x, state)
 
         return step

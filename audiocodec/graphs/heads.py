@@ -91,7 +91,7 @@ def _harmonic(head: HarmonicHead, features: Value, past: Past) -> Value:
     parts = features.scope.linear(features, head.project).split(head._outputs)
     log_magnitude, phase, *envelopes = parts
     direct = _bounded_exp(log_magnitude) * features.scope.op("Cos", phase)
-    waves = lapped.exact_rows(features.scope, hop, 0, hop)
+    waves = lapped.exact_rows(features.scope, hop)
     harmonics = _harmonics(head, direct.slice(2, 0, config.source), waves, past)
     gains = _gains(head, *(_in_float32(x, scope) for x in envelopes))
     waiting = concat([_in_float32(direct, scope), *gains])

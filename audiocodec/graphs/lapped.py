@@ -81,10 +81,8 @@ def rows(waves: Value, hop: int) -> Value:
     return concat([first * (1 / rising[:, None]), third * (1 / falling[:, None])], axis=0)
 
 
-def exact_rows(
-    scope: Scope, hop: int, start: int, stop: int, rounded: bool = False
-) -> tuple[Value, Value]:
-    """The rows of cosines and of sines for coefficients `start` to `stop`, to the last digit.
+def exact_rows(scope: Scope, hop: int, rounded: bool = False) -> tuple[Value, Value]:
+    """The rows of cosines and of sines, (2 * ceil(hop / 2), hop), to the last digit.
 
     Made of one period of a cosine: the graph has no tables in float64. If `rounded`, its values are
     those of float32, as in `features/mdct.rounded_analysis`.
@@ -92,7 +90,7 @@ def exact_rows(
     period, half = 8 * hop, -(-hop // 2)
     wave = scope.stored(one_period(hop).float() if rounded else one_period(hop))
     time = 2 * np.concatenate([np.arange(half), np.arange(hop, hop + half)]) + 1 + hop
-    frequency = 2 * np.arange(start, stop) + 1
+    frequency = 2 * np.arange(hop) + 1
     place = scope.integers(time[:, None]) * scope.integers(frequency[None])
     later = place + scope.integers(period - 2 * hop)  # a quarter of a period
     cosines, sines = (wave.take(scope.op("Mod", p, scope.integers(period))) for p in (place, later))

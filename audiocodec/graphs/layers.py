@@ -131,7 +131,7 @@ def _front(layer: SpectralFront, x: Value, past: Past) -> Value:
     # that of strong coefficients in weak bands.
     wide, is_wide = scope.in_float64(), scope.dtype == "float64"
     exact = (blocks if is_wide else blocks.cast("float64")).seen_from(wide)
-    spectra = lapped.analyse(exact, *lapped.exact_rows(wide, hop, 0, hop, rounded=True), hop)
+    spectra = lapped.analyse(exact, *lapped.exact_rows(wide, hop, rounded=True), hop)
     mdct, mdst = (x if is_wide else x.cast("float32").seen_from(scope) for x in spectra)
     energies = (mdct * mdct + mdst * mdst) @ scope.stored(layer.filters)
     levels = scope.op("Log", energies + _MIN_ENERGY) / 5.0 + 1.5

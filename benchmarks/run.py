@@ -109,6 +109,10 @@ RECORDED = {  # on the page, but not run from here: it needs hours of speech
         "Are codes the same whatever computes them, however a signal is cut?",
         "python benchmarks/same_codes.py SPEECH --work DIR --output JSON",
     ),
+    "margin": (
+        "How close does rounding come to the margin in sounds that it was not measured on?",
+        "python benchmarks/margin.py SPEECH",
+    ),
     "beams": (
         "What does a beam search gain at each bitrate, and what does it cost?",
         "python benchmarks/beams.py SPEECH --files 26",

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from audiocodec.cli.arguments import (
+    add_beams_argument,
     add_examples,
     add_model_arguments,
     add_runtime_argument,
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--num-quantizers", type=positive, metavar="N", help="at most this many (default: all)"
     )
+    add_beams_argument(parser)
     add_examples(parser, "codec demo", "codec demo --audio speech.wav --output demo")
 
 

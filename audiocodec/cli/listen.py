@@ -5,6 +5,7 @@ from pathlib import Path
 
 from audiocodec.audio import AUDIO_SUFFIXES
 from audiocodec.cli.arguments import (
+    add_beams_argument,
     add_examples,
     add_model_arguments,
     add_runtime_argument,
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="a player for each N (default: 1, 2, 4, ... and all)",
     )
+    add_beams_argument(parser)
     parser.add_argument(
         "--seconds", type=float, default=SECONDS, metavar="S", help="of each file (default: 30)"
     )

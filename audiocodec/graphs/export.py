@@ -1,7 +1,9 @@
 """Graphs of a codec beside its weights: encoder, decoder (two precisions) and their tables."""
 
+import contextlib
 import json
 import zlib
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -59,7 +61,10 @@ def export_graphs(codec: Codec, folder: Path, name: str | None = None) -> None:
         )
     stored = StoredTensors(folder / WEIGHTS_FILE, codec.state_dict(), GRAPH_TABLES)
     try:
-        measured = _margin(codec, stored, folder) if has_margin(codec) else None
+        measured = None
+        if has_margin(codec):
+            with gap_graphs(codec, stored, folder) as pair:
+                measured = measure(codec, *pair)
         for _ in range(2):  # tables have places only when all of them are known
             decoder, encoder = _decoder(codec, stored), _encoder(codec, stored, measured)
             small = _decoder(codec, stored, int8=True)
@@ -76,8 +81,9 @@ def export_graphs(codec: Codec, folder: Path, name: str | None = None) -> None:
         _write(model, folder / file, common)
 
 
-def _margin(codec: Codec, stored: StoredTensors, folder: Path) -> Measured:
-    """How far rounding moves gaps, by graphs that are there for a moment."""
+@contextlib.contextmanager
+def gap_graphs(codec: Codec, stored: StoredTensors, folder: Path) -> Iterator[tuple[Graph, Graph]]:
+    """The encoder's graphs in float32 and in float64 that give gaps, for a moment in `folder`."""
     paths = {dtype: folder / f"gaps.{dtype}.onnx" for dtype in ("float32", "float64")}
     try:
         for _ in range(2):
@@ -85,7 +91,7 @@ def _margin(codec: Codec, stored: StoredTensors, folder: Path) -> Measured:
             stored.write_tables(folder)
         for dtype, path in paths.items():
             _write(models[dtype], path, _metadata(codec, folder, codec.name))
-        return measure(codec, *map(Graph, paths.values()))
+        yield Graph(paths["float32"]), Graph(paths["float64"])
     finally:
         for path in paths.values():
             path.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ far beyond full scale, and on the speech that the package ships.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,21 +31,39 @@ class Measured:
     frames: int
 
 
+class Moves(NamedTuple):
+    """relative: how far rounding moved a frame's gaps, over its gain. smallest: its smallest gap in
+    float32, over its gain. same: whether all its codes are. Each has (frames,).
+    """
+
+    relative: np.ndarray
+    smallest: np.ndarray
+    same: np.ndarray
+
+
 def measure(codec: Codec, single: Graph, double: Graph) -> Measured:
     """Compare the gaps that the two graphs of an encoder give."""
-    largest, frames = 0.0, 0
-    for waveform in signals(codec.sample_rate):
-        whole = len(waveform) // codec.hop_length * codec.hop_length
-        x = waveform[None, None, :whole].astype(np.float32)
-        values, exact = ((g.outputs("waveform", x, _WANTED)) for g in (single, double))
-        same = np.cumprod(values["codes"] == exact["codes"], axis=1)  # all stages up to here
-        moved = np.abs(values["gaps"] - exact["gaps"]) * same
-        # Where the nearest two changed places, the gap went through 0; later stages mean nothing.
-        changed = np.diff(same, axis=1, prepend=1) < 0
-        moved += (values["gaps"] + exact["gaps"]) * changed
-        largest = max(largest, float((moved / values["gains"][:, None]).max()))
-        frames += same.shape[-1]
-    return Measured(SAFETY * largest, largest, frames)
+    found = [
+        moves(single, double, waveform[: len(waveform) // codec.hop_length * codec.hop_length])
+        for waveform in signals(codec.sample_rate)
+    ]
+    largest = max(float(own.relative.max()) for own in found)
+    return Measured(SAFETY * largest, largest, sum(len(own.same) for own in found))
+
+
+def moves(single: Graph, double: Graph, waveform: np.ndarray) -> Moves:
+    """Of the frames of a waveform (time,) of whole hops, by graphs in float32 and in float64."""
+    x = waveform[None, None].astype(np.float32)
+    values, exact = (g.outputs("waveform", x, _WANTED) for g in (single, double))
+    same = np.cumprod(values["codes"] == exact["codes"], axis=1)  # all stages up to here
+    moved = np.abs(values["gaps"] - exact["gaps"]) * same
+    # Where the nearest two changed places, the gap went through 0; later stages mean nothing.
+    changed = np.diff(same, axis=1, prepend=1) < 0
+    moved += (values["gaps"] + exact["gaps"]) * changed
+    gains = values["gains"][0]
+    return Moves(
+        moved[0].max(0) / gains, values["gaps"][0].min(0) / gains, same[0, -1].astype(bool)
+    )
 
 
 _WANTED = ("codes", "gaps", "gains")

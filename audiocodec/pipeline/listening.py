@@ -57,6 +57,8 @@ def listening_page(
         "rate": f"{codec.sample_rate} Hz, {codec.frame_rate:g} frames/s",
         "latency": latency_text(latency and 1000 * latency / codec.sample_rate),
     }
+    if codec.beams > 1:
+        facts["search"] = f"{codec.beams} beams"
     return write_listening_page(clips, target, facts)
 
 

@@ -49,6 +49,21 @@ def test_the_page_has_the_original_and_every_bitrate(recording, tiny_model_dir, 
     assert np.abs(best - expected).max() <= 1 / 2**15
 
 
+def test_beams_are_heard_and_named(recording, tiny_model_dir, tmp_path, codec):
+    pages = {}
+    for beams in (1, 4):
+        target = tmp_path / f"{beams}.html"
+        options = ("--model", tiny_model_dir, "--output", target, "--beams", beams)
+        assert codec("listen", recording, *options).exit_code == 0
+        pages[beams] = target.read_text()
+    assert "4 beams" in pages[4] and "beams" not in pages[1]
+    (*_, plain), (original, *_, searched) = sounds(pages[1]), sounds(pages[4])
+    model = load_codec(tiny_model_dir, beams=4)
+    decoded = model.decode(model.encode(original.astype(np.float32), RATE)).numpy()
+    expected = resample(decoded, model.sample_rate, RATE)[: len(original)]
+    assert np.abs(searched - expected).max() <= 1 / 2**15 < np.abs(searched - plain).max()
+
+
 def test_long_recordings_are_cut_and_pages_that_no_browser_opens_are_refused(
     recording, tiny_model_dir, tmp_path, codec
 ):

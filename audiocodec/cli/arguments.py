@@ -154,7 +154,8 @@ def add_runtime_argument(parser: argparse.ArgumentParser) -> None:
         "--runtime",
         choices=RUNTIMES,
         help="onnx: starts at once, on the CPU; onnx-int8: likewise, decodes faster in 8 bits; "
-        "torch: runs anywhere; the codes are the same "
+        "torch: runs anywhere; the codes are the same; torch-float32: encodes faster, above all on "
+        "GPUs that are slow in float64, but now and then to another code "
         f"(default: ${RUNTIME_VARIABLE}, else onnx if the model has graphs)",
     )
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def load_codec(
     path_or_name: str | Path = ...,
     device: str = ...,
-    runtime: Literal["torch"] | None = ...,
+    runtime: Literal["torch", "torch-float32"] | None = ...,
     beams: int = ...,
 ) -> "Codec": ...
 
@@ -72,8 +72,10 @@ def load_codec(
         runtime: what runs it. "torch": PyTorch, which takes and gives tensors, too. "onnx":
             onnxruntime, on the CPU, which starts at once, needs no PyTorch and gives NumPy arrays;
             the model must have graphs. "onnx-int8": likewise, and decodes faster, in integers of
-            8 bits. All give the same codes. None: what $AUDIOCODEC_RUNTIME says; else PyTorch where
-            it is installed, and onnxruntime where it is not.
+            8 bits. All these give the same codes. "torch-float32": PyTorch, encoding in float32:
+            for GPUs that are slow in float64; batches, blocks and devices then change a code now
+            and then. None: what $AUDIOCODEC_RUNTIME says; else PyTorch where it is installed, and
+            onnxruntime where it is not.
         beams: more search the codes of a frame's stages together, see `BaseCodec.use_beams`:
             better sound at the same bitrate, and slower.
 
@@ -91,14 +93,16 @@ def load_codec(
     folder = model_folder(path_or_name)
     chosen = _chosen(folder, device, runtime)
     codec: AnyCodec
-    if chosen != "torch":
+    if chosen.startswith("onnx"):
         from audiocodec.models.graph_codec import read_graphs
 
         codec = read_graphs(folder, DECODER_INT8_GRAPH if chosen == "onnx-int8" else DECODER_GRAPH)
     else:
         with torch_named():
             from audiocodec.models.weights import read_model
-        codec = read_model(folder, device)
+        layers = read_model(folder, device)
+        layers.exact = chosen == "torch"
+        codec = layers
     if beams != 1:
         codec.use_beams(beams)
     return codec

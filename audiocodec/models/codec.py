@@ -2,7 +2,8 @@
 
 Codes do not depend on what else is in the batch, on how the signal is cut into blocks or on the
 number of threads: encoding runs in float64, where rounding differences between such runs (1e-15)
-are too small to move a latent across a boundary between two codes. Decoding runs in float32.
+are too small to move a latent across a boundary between two codes. Decoding runs in float32. Where
+float64 is slow, as on most GPUs, and such differences do no harm, `Codec.exact` may be False.
 """
 
 import copy
@@ -52,7 +53,13 @@ class Codec(nn.Module, BaseCodec[Tensor]):
     torch.Size([24000])
     >>> codec.bitrate()  # bits/s of all quantizers
     6000.0
+
+    Attributes:
+        exact: encode in float64 where the device has it; in float32 batches, blocks and devices
+            change a code here and there.
     """
+
+    exact: bool = True
 
     def __init__(self, config: CodecConfig, name: str = "unnamed") -> None:
         super().__init__()
@@ -121,7 +128,7 @@ class Codec(nn.Module, BaseCodec[Tensor]):
     def encoding(self) -> EncodeStep:
         encoder, quantizer = self.exact_encoder()
         beams, vectors = self.beams, self._vectors() if self.beams > 1 else []
-        device, dtype = self.device, exact_dtype(self.device)
+        device, dtype = self.device, self.encoding_dtype
 
         @torch.inference_mode()
         def step(
@@ -206,16 +213,20 @@ class Codec(nn.Module, BaseCodec[Tensor]):
         _, quantizer = self.exact_encoder()
         return self._added.get(quantizer.state_dict().values(), quantizer.vectors)
 
+    @property
+    def encoding_dtype(self) -> torch.dtype:
+        return exact_dtype(self.device) if self.exact else torch.float32
+
     def exact_encoder(self) -> tuple[Any, Any]:
         """Encoder and quantizer in the encoding precision, rebuilt when a weight has changed."""
         tensors = [*self.encoder.state_dict().values(), *self.quantizer.state_dict().values()]
 
         def make() -> tuple[Any, Any]:
             parts = copy.deepcopy(self.encoder), copy.deepcopy(self.quantizer)
-            encoder, quantizer = (part.to(exact_dtype(self.device)).eval() for part in parts)
+            encoder, quantizer = (part.to(self.encoding_dtype).eval() for part in parts)
             return encoder, quantizer
 
-        return self._exact.get(tensors, make)
+        return self._exact.get(tensors, make, self.encoding_dtype)
 
 
 def _tensor(array: np.ndarray) -> Tensor:

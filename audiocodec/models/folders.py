@@ -22,7 +22,7 @@ MODEL_FILES = {
     *(*GRAPH_FILES, DECODER_INT8_GRAPH, BEAMS_GRAPH),
     *(DISCRIMINATORS_FILE, TRAINING_FILE),
 }
-RUNTIMES = ("onnx", "onnx-int8", "torch")  # what can run a model
+RUNTIMES = ("onnx", "onnx-int8", "torch", "torch-float32")  # what can run a model
 RUNTIME_VARIABLE = "AUDIOCODEC_RUNTIME"
 MODELS_VARIABLE = "AUDIOCODEC_MODELS"  # a folder of model folders, which then have names
 

@@ -13,8 +13,6 @@ from audiocodec.models.streaming import StreamDecoder, StreamEncoder
 from audiocodec.peers.base import Codebook, Peer
 from audiocodec.peers.weights import package_version
 
-_DISTRIBUTIONS = {"torch": "torch", "onnx": "onnxruntime", "onnx-int8": "onnxruntime"}
-
 
 class Ours(Peer):
     """A model of ours; one that is causal streams."""
@@ -22,7 +20,7 @@ class Ours(Peer):
     def __init__(self, codec: AnyCodec, runtime: str) -> None:
         self.name, self.codec = codec.name, codec
         codebooks = [Codebook(size, codec.frame_rate) for size in codec.codebook_sizes]
-        package = package_version(_DISTRIBUTIONS[runtime])
+        package = package_version("onnxruntime" if runtime.startswith("onnx") else "torch")
         counts = range(1, len(codebooks) + 1)
         super().__init__(codec, package, codec.sample_rate, codebooks, counts)
 

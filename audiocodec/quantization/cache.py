@@ -25,9 +25,9 @@ class WeightCache(Generic[Made]):
     def __deepcopy__(self, _memo: dict[int, Any]) -> "WeightCache[Made]":
         return WeightCache()
 
-    def get(self, tensors: Iterable[Tensor], make: Callable[[], Made]) -> Made:
-        """What `make` makes of `tensors`, which are all that it depends on."""
-        state = tuple(map(_state, tensors))
+    def get(self, tensors: Iterable[Tensor], make: Callable[[], Made], key: object = None) -> Made:
+        """What `make` makes of `tensors`, which are all that it depends on, but for `key`."""
+        state = key, *map(_state, tensors)
         if self._made is None or self._made[0] != state:
             self._made = state, make()
         return self._made[1]

@@ -220,10 +220,24 @@ def test_a_runtime_is_chosen_by_argument_then_variable_then_what_there_is(
     assert isinstance(load_codec(model, runtime="onnx"), GraphCodec)
     with pytest.raises(ModelError, match="no graphs"):
         load_codec(tmp_path / "bare", runtime="onnx")
-    with pytest.raises(ConfigError, match="onnx, onnx-int8, torch"):
+    with pytest.raises(ConfigError, match="onnx, onnx-int8, torch, torch-float32"):
         load_codec(model, runtime="tensorrt")
     with pytest.raises(ConfigError, match="not on cuda"):
         load_codec(model, "cuda", runtime="onnx")
+
+
+def test_float32_is_for_who_asks_for_it(model: Path) -> None:
+    exact, quick = (load_codec(model, runtime=runtime) for runtime in ("torch", "torch-float32"))
+    x = noise(4, 20_000)
+    expected = exact.encode_array(x)
+    assert isinstance(exact, Codec) and isinstance(quick, Codec)
+    for codec, dtype in ((exact, torch.float64), (quick, torch.float32)):
+        encoder, quantizer = codec.exact_encoder()
+        assert {p.dtype for part in (encoder, quantizer) for p in part.parameters()} == {dtype}
+    assert (quick.encode_array(x) == expected).mean() > 0.99
+    quick.exact = True  # what was made for float32 is made again
+    assert np.array_equal(quick.encode_array(x), expected)
+    assert quick.exact_encoder()[0] is quick.exact_encoder()[0]
 
 
 def test_without_pytorch_graphs_are_the_default(

@@ -31,8 +31,7 @@ COMMON = (
     "autoencoder_steps=200", "warmup_steps=100", "decay_steps=1", "steps=100000",
     "adversarial_start=100000", "validate_every=100000", "save_every=100000", "ema_decay=0.99",
 )  # fmt: skip
-STRIDED = "{kind: convnext, strides: [40, 4, 2], channels: [96, 192, 384], blocks: [1, 2, 4]}"
-FRONT = "kind: convnext, channels: [288], blocks: [5], mel_bands: 80"
+SMALL = "{kind: convnext, strides: [320], channels: [192], blocks: [4], mel_bands: 80}"
 ROWS: dict[str, tuple[str, ...]] = {
     "as configured": (),
     "head: inverse MDCT": ("codec.decoder.head={kind: mdct}", "losses.draws=1"),
@@ -54,23 +53,13 @@ ROWS: dict[str, tuple[str, ...]] = {
     "head: harmonics from 2 kHz, direct below": (
         "codec.decoder.head={kind: harmonic, direct: 64, start: 54}",
     ),
-    "distance of harmonics at 2": ("losses.harmonic=2",),
-    "no distance of loudness": ("losses.loudness=0",),
-    "repulsion 1": ("losses.mel_settings.repulsion=1",),
-    "encoder: MDCT alone": ("codec.encoder.mel_bands=0", "codec.encoder.mdct_start=true"),
-    "encoder: strided convolutions": (f"codec.encoder={STRIDED}",),
-    "hop 240, 6 stages": (
-        f"codec.encoder={{{FRONT}, strides: [240]}}", "codec.quantizer.num_quantizers=6",
+    "phases below 4 kHz": ("losses.stft_settings.high=4000",),
+    "smaller encoder": (f"codec.encoder={SMALL}",),
+    "multi-period and multi-resolution discriminators from step 1000": (
+        "adversarial_start=1000",
+        "discriminators=[{kind: multi_period, channels: [8, 16, 32, 32]}, "
+        "{kind: multi_resolution, channels: 8}]",
     ),
-    "hop 160, 4 stages": (
-        f"codec.encoder={{{FRONT}, strides: [160]}}", "codec.quantizer.num_quantizers=4",
-    ),
-    "no lookahead": ("codec.decoder.lookahead=0",),
-    "no phases": ("losses.stft=0",),
-    "no mel": ("losses.mel=0",),
-    "three times the learning rate": ("optimizer.learning_rate=0.0015",),
-    "20 crops of 0.3 s": ("batch_size=20", "crops.seconds=0.3"),
-    "5 crops of 1.2 s": ("batch_size=5", "crops.seconds=1.2"),
 }  # fmt: skip
 RATES = {"6 kbit/s": 1.0, "3 kbit/s": 0.5}  # and the share of the stages that makes them
 COLUMNS = ("mel_distance", "pesq_wb", "stoi", "dnsmos", "harmonic_correlation", "tonal_lines")

@@ -26,6 +26,7 @@ CURVE_TITLES = {
     "harmonic_correlation": "harmonics",
     "mel": "mel",
 }
+LATE_HOURS = 3
 PAGE = """# {title}
 
 What each choice in `{config}` is worth after {seconds} s of training on one thread, in {clock}
@@ -59,6 +60,8 @@ and draws them. Each run starts from the model of the one before, with other wei
 ![curves](images/{stem}.png)
 
 {table}
+
+{late}
 
 The weights of the losses at the end of each run:
 
@@ -103,12 +106,29 @@ def _curves(runs: Sequence[Mapping[str, Any]], stem: str) -> str:
         for point in _told(run["points"]):
             cells = " | ".join(f"{point[name]:.3f}" for name in measures)
             table.append(f"| {run['run']} | {point['hours']:.2f} | {point['step']} | {cells} |")
+    points = [point for run in runs for point in run["points"]]
     names = list(runs[0]["weights"])
     weights = [f"| run | {' | '.join(names)} |", "|---|" + "---|" * len(names)]
     for run in runs:
         cells = " | ".join(f"{run['weights'][name]:g}" for name in names)
         weights.append(f"| {run['run']} | {cells} |")
-    return CURVES.format(stem=stem, table="\n".join(table), weights="\n".join(weights))
+    return CURVES.format(
+        stem=stem, table="\n".join(table), late=_late(points), weights="\n".join(weights)
+    )
+
+
+def _late(points: Sequence[Mapping[str, Any]]) -> str:
+    """What the last hours changed, each measure as the mean of three validations."""
+    hours = points[-1]["hours"]
+    before = sum(point["hours"] <= hours - LATE_HOURS for point in points)
+    if before < 2:
+        return ""
+    ends = points[before - 2 : before + 1], points[-3:]
+    changes = []
+    for name in ("pesq", "stoi", "harmonic_correlation"):
+        start, end = (sum(point[name] for point in own) / len(own) for own in ends)
+        changes.append(f"{CURVE_TITLES[name]} by {end - start:+.3f}")
+    return f"The last {LATE_HOURS} hours changed {', '.join(changes)} (means of three validations)."
 
 
 def _told(points: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

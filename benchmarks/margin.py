@@ -1,6 +1,6 @@
 """How close does rounding come to the margin in sounds that it was not measured on? Prints JSON.
 
-python benchmarks/margin.py SPEECH --pieces 60       # a folder of sound files
+python benchmarks/margin.py SPEECH       # a folder of sound files
 
 The margin of a model's graphs comes from signals that are made and from a few voices
 (audiocodec/graphs/margin.py). Here pieces of SPEECH are spoilt in many ways, at many levels, and
@@ -128,7 +128,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default="speech_24k")
-    parser.add_argument("--pieces", type=int, default=60, help="of each kind, 4 s long")
+    parser.add_argument("--pieces", type=int, default=100, help="of each kind, 4 s long")
     args = parser.parse_args()
     paths = sorted(p for p in args.folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES)
     codec = load_codec(args.model, runtime="torch")

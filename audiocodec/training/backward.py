@@ -23,7 +23,12 @@ from audiocodec.losses.intelligibility import EnvelopeCorrelation
 from audiocodec.losses.loudness import LoudnessDistance
 from audiocodec.losses.spectral import MultiResolutionMel, MultiResolutionStft, waveform_l1
 from audiocodec.processes import mean_over_processes
-from audiocodec.training.config import WAVEFORM_TERMS, LossConfig, TrainConfig
+from audiocodec.training.config import (
+    PERCEPTUAL_TERMS,
+    WAVEFORM_TERMS,
+    LossConfig,
+    TrainConfig,
+)
 
 Terms = dict[str, Tensor]
 
@@ -35,10 +40,16 @@ class Phase:
     quantize: bool
     adversarial: bool
     step: int = 0
+    perceptual: bool = True
 
     @classmethod
     def at(cls, step: int, config: TrainConfig) -> "Phase":
-        return cls(step >= config.autoencoder_steps, step >= config.adversarial_start, step)
+        return cls(
+            step >= config.autoencoder_steps,
+            step >= config.adversarial_start,
+            step,
+            step >= config.perceptual_start,
+        )
 
 
 class TrainingBatch(NamedTuple):
@@ -90,7 +101,11 @@ class BackwardPass:
         fake = output.waveform.float()
         leaf = fake.detach().requires_grad_()
         real, heard = (self._heard(x, batch.bandwidth) for x in (batch.waveform, leaf))
-        terms = {name: loss(real, heard) for name, loss in self.reconstruction.items()}
+        terms = {
+            name: loss(real, heard)
+            for name, loss in self.reconstruction.items()
+            if phase.perceptual or name not in PERCEPTUAL_TERMS
+        }
         if phase.adversarial:
             with self.autocast():
                 judged = self.discriminators(real, heard[: len(real)])

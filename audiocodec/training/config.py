@@ -23,6 +23,7 @@ _POSITIVE: tuple[str, ...] = ("steps", "batch_size", "accumulation", "keep_check
 _POSITIVE += ("log_every", "save_every", "validate_every")
 RECONSTRUCTION_TERMS = ("mel", "stft", "harmonic", "loudness", "intelligibility", "waveform")
 VALIDATION_METRICS = ("pesq_wb", "stoi", "harmonic_correlation", "tonal_lines")
+PERCEPTUAL_TERMS = ("loudness", "intelligibility")
 WAVEFORM_TERMS = (*RECONSTRUCTION_TERMS, "adversarial", "feature_matching")
 
 
@@ -91,6 +92,7 @@ class TrainConfig:
     accumulation: int = 1  # parts that a batch is worked through in, to save memory
     autoencoder_steps: int = 500  # before the quantizer starts from the latents' statistics
     adversarial_start: int = 2_000  # step from which the discriminators train and judge
+    perceptual_start: int = 0  # step from which losses.loudness and losses.intelligibility count
     warmup_steps: int = 1_000
     decay_steps: int = 40_000  # linear, at the end
     quantizer_dropout: float = 0.5  # share of rows with a random number of stages
@@ -121,6 +123,12 @@ class TrainConfig:
             raise ConfigError(
                 f"losses.draws is {self.losses.draws}, but this decoder makes no noise that could "
                 "differ; give 1, or codec.decoder.head.kind=harmonic"
+            )
+        others = set(RECONSTRUCTION_TERMS).difference(PERCEPTUAL_TERMS)
+        if self.perceptual_start > 0 and not any(map(self.losses.weight, others)):
+            raise ConfigError(
+                f"perceptual_start is {self.perceptual_start}, and there is no other loss before; "
+                "give 0, or a weight to losses.mel"
             )
         if not 0 <= self.autoencoder_steps < self.steps:
             raise ConfigError(

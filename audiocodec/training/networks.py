@@ -135,8 +135,9 @@ def start_config(config: TrainConfig, start: Start, explicit: Mapping[str, Any])
     """The configuration of a run that continues from trained networks.
 
     Codec, and discriminators where they come along, are those of `start`; trained discriminators
-    judge from the first step on. If `start` is only to be matched, codec and discriminators are the
-    configured ones; a quantizer that is not that of `start` begins with the latents of its encoder.
+    judge, and the perceptual losses count, from the first step on. If `start` is only to be
+    matched, codec and discriminators are the configured ones; a quantizer that is not that of
+    `start` begins with the latents of its encoder.
 
     Args:
         explicit: the options that the user gave.
@@ -146,6 +147,7 @@ def start_config(config: TrainConfig, start: Start, explicit: Mapping[str, Any])
     """
     if start.matching:
         return config
+    config = dataclasses.replace(config, perceptual_start=0)
     taken: dict[str, Any] = {"codec": start.codec_config}
     if start.discriminators is not None:
         taken["discriminators"] = start.discriminator_configs

@@ -46,8 +46,8 @@ def test_a_checkpoint_starts_both_networks_without_the_phases_of_new_ones(traine
 
 def test_a_model_folder_starts_the_codec_alone(whole_run):
     start = load_start(whole_run / "model")
-    config = start_config(tiny_config(autoencoder_steps=0), start, {})
-    assert start.discriminators is None
+    config = start_config(tiny_config(autoencoder_steps=0, perceptual_start=9), start, {})
+    assert start.discriminators is None and config.perceptual_start == 0
     assert Phase.at(0, config) == Phase(quantize=True, adversarial=False)
 
 

@@ -1,5 +1,7 @@
 """One update: gradients as if written out, in parts, in half precision, balanced, compiled."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -73,6 +75,24 @@ def test_gradients_are_those_of_each_networks_own_loss_written_out():
     outputs = networks.discriminators(batch(), output.waveform.detach())
     discriminator_loss(outputs).backward()
     assert_close(found, gradients(subject), 1e-4)
+
+
+def test_what_is_heard_counts_from_its_own_step_on():
+    heard = {"loudness": 2.0, "intelligibility": 40.0}
+    config = tiny_config(losses=heard, perceptual_start=3, autoencoder_steps=0)
+    found = {}
+    for name, losses, step in (("before", heard, 2), ("never", {}, 2), ("after", heard, 3)):
+        subject = updater(losses=losses)
+        phase = replace(Phase.at(step, config), adversarial=False)
+        (outcome,) = subject.backward(TrainingBatch(batch(), stages()), phase)
+        assert (heard.keys() <= outcome.terms.keys()) == (name == "after")
+        found[name] = gradients(subject)
+    assert_close(found["before"], found["never"], 1e-9)
+    with pytest.raises(AssertionError):
+        assert_close(found["after"], found["before"], 0.01)
+    with pytest.raises(ConfigError, match="no other loss before"):
+        silent = dict.fromkeys(("mel", "stft", "harmonic", "waveform"), 0.0)
+        tiny_config(losses=silent | heard, perceptual_start=3)
 
 
 def test_a_batch_in_parts_is_the_batch_at_once():

@@ -30,14 +30,18 @@ from audiocodec.training.config import TrainConfig
 COMMON = (
     "autoencoder_steps=200", "warmup_steps=100", "decay_steps=1", "steps=100000",
     "adversarial_start=100000", "validate_every=100000", "save_every=100000", "ema_decay=0.99",
+    "losses.loudness=0", "losses.intelligibility=0", "perceptual_start=0",  # they set in later
 )  # fmt: skip
 SMALL = "{kind: convnext, strides: [320], channels: [192], blocks: [4], mel_bands: 80}"
 ROWS: dict[str, tuple[str, ...]] = {
     "as configured": (),
     "head: inverse MDCT": ("codec.decoder.head={kind: mdct}", "losses.draws=1"),
     "no distance of harmonics": ("losses.harmonic=0",),
-    "no correlation of envelopes": ("losses.intelligibility=0",),
-    "neither loudness nor envelopes": ("losses.loudness=0", "losses.intelligibility=0"),
+    "loudness from the start": ("losses.loudness=2",),
+    "loudness and envelopes from the start": ("losses.loudness=2", "losses.intelligibility=40"),
+    "loudness and envelopes from step 900": (
+        "losses.loudness=2", "losses.intelligibility=40", "perceptual_start=900",
+    ),
     "STFT discriminators from step 1000": ("adversarial_start=1000",),
     "larger decoder": ("codec.decoder.channels=512", "codec.decoder.blocks=6"),
     "latent of 96": ("codec.latent_dim=96",),

@@ -32,6 +32,7 @@ COMMON = (
     "adversarial_start=100000", "validate_every=100000", "save_every=100000", "ema_decay=0.99",
     "losses.loudness=0", "losses.intelligibility=0", "perceptual_start=0",  # they set in later
 )  # fmt: skip
+NOTE = "Loudness and envelopes, which set in later, are left out but where a row names them."
 SMALL = "{kind: convnext, strides: [320], channels: [192], blocks: [4], mel_bands: 80}"
 ROWS: dict[str, tuple[str, ...]] = {
     "as configured": (),
@@ -88,6 +89,7 @@ def main() -> None:
         "clock": "processor time",
         "curves": "training_curves.json",
         "earlier": "ablation_first.md",
+        "note": NOTE,
     }
     for name in args.rows:
         run(name, results, args)

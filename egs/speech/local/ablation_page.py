@@ -31,7 +31,7 @@ PAGE = """# {title}
 
 What each choice in `{config}` is worth after {seconds} s of training on one thread, in {clock}
 ({processor}, torch {torch}; `egs/speech/local/ablation.py`, commit {commit}). Every row trains from
-scratch with one thing changed. Scores are means over the validation utterances: a lower mel
+scratch with one thing changed.{note} Scores are means over the validation utterances: a lower mel
 distance and fewer dB of lines are better, and so is more of everything else. Rows differ in steps
 because their steps differ in cost and because the machine had other work; differences of a few
 hundredths mean nothing.{earlier}
@@ -79,12 +79,13 @@ def write_page(results: Mapping[str, Any], target: Path) -> None:
     rows = results["rows"]
     words = ("title", "clock", "config", "seconds", "processor", "torch", "commit")
     named = {key: results[key] for key in words}
-    earlier = results.get("earlier")
+    earlier, note = results.get("earlier"), results.get("note")
     names = "; ".join(results.get("missing", ()))
     page = PAGE.format(
         **named,
         scores=_scores(rows),
         earlier=f" An [earlier design]({earlier}) had more rows." if earlier else "",
+        note=f" {note}" if note else "",
         missing=f"\n\nRows that were not run: {names}." if names else "",
         command=_command(results),
         settings=_settings(rows),

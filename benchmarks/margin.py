@@ -23,9 +23,8 @@ from audiocodec.audio import AUDIO_SUFFIXES, read_waveform
 from audiocodec.environment import environment
 from audiocodec.graphs.export import gap_graphs
 from audiocodec.graphs.margin import moves
-from audiocodec.graphs.stored import StoredTensors
 from audiocodec.models.bundle import load_codec
-from audiocodec.models.folders import ENCODER_GRAPH, GRAPH_TABLES, WEIGHTS_FILE
+from audiocodec.models.folders import ENCODER_GRAPH
 from audiocodec.runtime.graph import Graph
 
 SECONDS, SEED = 4, 19
@@ -138,8 +137,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "model"
         shutil.copytree(source, folder)
-        stored = StoredTensors(folder / WEIGHTS_FILE, codec.state_dict(), GRAPH_TABLES)
-        with gap_graphs(codec, stored, folder) as pair:
+        with gap_graphs(codec, folder) as pair:
             rows = [
                 {"sound": kind, **measure(pair, spoil, kind, args.pieces, margin["bound"])}
                 for kind in spoil.kinds

@@ -59,11 +59,11 @@ def export_graphs(codec: Codec, folder: Path, name: str | None = None) -> None:
             f"{codec.name} has no graphs: its encoder or decoder needs the whole signal, and "
             "graphs are streams"
         )
-    stored = StoredTensors(folder / WEIGHTS_FILE, codec.state_dict(), GRAPH_TABLES)
+    stored = _stored(codec, folder)
     try:
         measured = None
         if has_margin(codec):
-            with gap_graphs(codec, stored, folder) as pair:
+            with gap_graphs(codec, folder) as pair:
                 measured = measure(codec, *pair)
         for _ in range(2):  # tables have places only when all of them are known
             decoder, encoder = _decoder(codec, stored), _encoder(codec, stored, measured)
@@ -82,8 +82,11 @@ def export_graphs(codec: Codec, folder: Path, name: str | None = None) -> None:
 
 
 @contextlib.contextmanager
-def gap_graphs(codec: Codec, stored: StoredTensors, folder: Path) -> Iterator[tuple[Graph, Graph]]:
-    """The encoder's graphs in float32 and in float64 that give gaps, for a moment in `folder`."""
+def gap_graphs(codec: Codec, folder: Path) -> Iterator[tuple[Graph, Graph]]:
+    """The encoder's graphs in float32 and float64 that give gaps, for a moment in `folder`, which
+    has the codec's weights; their tables stay there.
+    """
+    stored = _stored(codec, folder)
     paths = {dtype: folder / f"gaps.{dtype}.onnx" for dtype in ("float32", "float64")}
     try:
         for _ in range(2):
@@ -95,6 +98,10 @@ def gap_graphs(codec: Codec, stored: StoredTensors, folder: Path) -> Iterator[tu
     finally:
         for path in paths.values():
             path.unlink(missing_ok=True)
+
+
+def _stored(codec: Codec, folder: Path) -> StoredTensors:
+    return StoredTensors(folder / WEIGHTS_FILE, codec.state_dict(), GRAPH_TABLES)
 
 
 def _gaps(codec: Codec, stored: StoredTensors, dtype: str) -> onnx.ModelProto:

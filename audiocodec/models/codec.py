@@ -215,6 +215,7 @@ class Codec(nn.Module, BaseCodec[Tensor]):
 
     @property
     def encoding_dtype(self) -> torch.dtype:
+        """The precision that encoding runs in on this device."""
         return exact_dtype(self.device) if self.exact else torch.float32
 
     def exact_encoder(self) -> tuple[Any, Any]:

@@ -101,6 +101,7 @@ info {model}
 info {folder}/a.codec --model {model}
 info {folder}/in.wav
 model list {folder}
+bench --model {model} --audio {folder}/in.wav --threads 1 --repeats 1
 """
 
 
@@ -167,7 +168,6 @@ except audiocodec.MissingPackage as error:
         ("encode {samples}/de_eva_01.opus {out} --model {bare}", "no graphs, so it needs torch"),
         ("encode {samples}/de_eva_01.opus {out} --device cuda", "needs torch"),
         ("model usage {samples}", "simvq-codec[torch]"),
-        ("bench", "simvq-codec[torch]"),
         ("train --train-data a --valid-data b --output {out}", "simvq-codec[train]"),
         ("evaluate --reference a --model speech_24k --output {out}", "simvq-codec[eval]"),
     ],

@@ -2,27 +2,37 @@
 
 import argparse
 import importlib.util
+import statistics
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from audiocodec.audio import read_waveform
-from audiocodec.cli.arguments import add_examples, add_model_arguments, load_layers, positive
+from audiocodec.cli.arguments import (
+    add_examples,
+    add_model_arguments,
+    add_runtime_argument,
+    load_model,
+    positive,
+)
 from audiocodec.cli.output import print_report, print_table
 from audiocodec.data.samples import shipped_speech
 from audiocodec.environment import available_cores, environment
 from audiocodec.errors import CodecError, ConfigError, PartialFailure
 
 if TYPE_CHECKING:
-    from audiocodec.models.codec import Codec
+    from audiocodec.models.base import AnyCodec
     from audiocodec.peers.loading import OurOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `codec bench`."""
     add_model_arguments(parser)
+    add_runtime_argument(parser)
     parser.add_argument("--audio", metavar="FILE", help="default: a shipped utterance")
     parser.add_argument(
         "--threads",
@@ -51,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_examples(
         parser,
         "codec bench --threads 1 4",
+        "codec bench --runtime torch",
         "codec bench --model exp/model --device cuda --json",
         "codec bench --against encodec,mimi --threads 1",
     )
@@ -67,25 +78,27 @@ def run(args: argparse.Namespace) -> None:
         return
     if args.weights:
         raise ConfigError("--weights is for the codecs of --against; name a model with --model")
-    from audiocodec.models.cost import macs_per_second, num_parameters
-
-    codec = load_layers(args)
+    codec = load_model(args)
     audio = args.audio or shipped_speech()[0]
     waveform = read_waveform(audio, codec.sample_rate)[0]
-    macs = macs_per_second(codec)
+    costs = codec.costs()
+    macs = costs.get("macs_per_second_of_audio", {})
     report: dict[str, Any] = {
         "model": codec.name,
         "hash": codec.weight_hash,
-        "parameters": num_parameters(codec),
+        "parameters": costs["parameters"]["total"],
         "audio": str(audio),
         "audio_seconds": len(waveform) / codec.sample_rate,
+        "runtime": codec.runtime,
         "device": args.device,
         "repeats": args.repeats,
         "times_real_time": {
             f"{threads} threads": _speed(codec, waveform, threads, args.repeats)
             for threads in _threads(args)
         },
-        "gmacs_per_second_of_audio": {"encode": macs.encode / 1e9, "decode": macs.decode / 1e9},
+        "gmacs_per_second_of_audio": {
+            half: macs[half] / 1e9 for half in ("encode", "decode") if half in macs
+        },
         "environment": environment(),
     }
     print_report(report, args.json)
@@ -95,15 +108,26 @@ def _threads(args: argparse.Namespace) -> list[int]:
     return args.threads or sorted({1, available_cores()})
 
 
-def _speed(codec: "Codec", waveform: np.ndarray, threads: int, repeats: int) -> dict[str, float]:
-    import torch
-
-    from audiocodec.models.cost import times_real_time
-
+def _speed(codec: "AnyCodec", waveform: np.ndarray, threads: int, repeats: int) -> dict[str, float]:
+    duration = len(waveform) / codec.sample_rate
     with codec.threads(threads):
-        speed = times_real_time(codec, torch.from_numpy(waveform), repeats)
-    both = 1 / (1 / speed.encode + 1 / speed.decode)
-    return {"encode": speed.encode, "decode": speed.decode, "encode_and_decode": both}
+        codes = codec.encode_array(waveform)
+        encode = _median_seconds(lambda: codec.encode_array(waveform), repeats)
+        decode = _median_seconds(lambda: codec.decode_array(codes), repeats)
+    return {
+        "encode": duration / encode,
+        "decode": duration / decode,
+        "encode_and_decode": duration / (encode + decode),
+    }
+
+
+def _median_seconds(call: Callable[[], object], repeats: int) -> float:
+    seconds = []
+    for _ in range(1 + repeats):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds[1:])  # the first one warms up
 
 
 def _run_against(args: argparse.Namespace) -> None:
@@ -116,7 +140,7 @@ def _run_against(args: argparse.Namespace) -> None:
     check_names([*names, *weights])
     if unused := weights.keys() - set(names):
         raise ConfigError(f"--weights {min(unused)}=...: {min(unused)} is not in --against")
-    loaders: dict[str, Loader] = {**_ours(args.model or DEFAULT_MODEL, args.device)}
+    loaders: dict[str, Loader] = {**_ours(args.model or DEFAULT_MODEL, args.device, args.runtime)}
     ours = list(loaders)
     loaders |= {name: PeerOptions(name, weights.get(name), device=args.device) for name in names}
     audio = Path(args.audio or shipped_speech()[0])
@@ -152,11 +176,15 @@ def _run_against(args: argparse.Namespace) -> None:
         raise PartialFailure(f"{len(comparison.failures)} of {len(names)} codecs not measured")
 
 
-def _ours(model: str, device: str) -> "dict[str, OurOptions]":
-    """The model by PyTorch and, where it has graphs, by onnxruntime."""
+def _ours(model: str, device: str, runtime: str | None = None) -> "dict[str, OurOptions]":
+    """The model by the runtime that is asked for, else by PyTorch and, where it has graphs, by
+    onnxruntime.
+    """
     from audiocodec.models.folders import DECODER_INT8_GRAPH, has_graphs, model_folder
     from audiocodec.peers.loading import OurOptions
 
+    if runtime:
+        return {f"{model} ({runtime})": OurOptions(model, device, runtime=runtime)}
     folder = model_folder(model)
     if not (has_graphs(folder) and device == "cpu" and importlib.util.find_spec("onnxruntime")):
         return {model: OurOptions(model, device)}

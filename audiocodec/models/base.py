@@ -82,6 +82,11 @@ class BaseCodec(ABC, Generic[Array]):
 
     @property
     @abstractmethod
+    def runtime(self) -> str:
+        """What runs it, one of `folders.RUNTIMES`."""
+
+    @property
+    @abstractmethod
     def codebook_sizes(self) -> tuple[int, ...]:
         """How many codes each quantizer has."""
 

@@ -73,6 +73,10 @@ class Codec(nn.Module, BaseCodec[Tensor]):
         self._added: WeightCache[list[Tensor]] = WeightCache()
 
     @property
+    def runtime(self) -> str:
+        return "torch" if self.exact else "torch-float32"
+
+    @property
     def codebook_sizes(self) -> tuple[int, ...]:
         return self.quantizer.codebook_sizes
 

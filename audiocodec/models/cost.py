@@ -1,7 +1,5 @@
-"""What a codec costs: weights, multiply-accumulates and time."""
+"""What a codec costs: weights and multiply-accumulates."""
 
-import statistics
-import time
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -57,22 +55,3 @@ def count_macs(
             with FlopCounterMode(display=False) as decoding:
                 decode(codes)
     return Cost(encoding.get_total_flops() / 2, decoding.get_total_flops() / 2)
-
-
-def times_real_time(codec: AnyCodec, waveform: Tensor, repeats: int = 5) -> Cost:
-    """How many times faster than real time (time,) at the codec's rate is coded: warm, median."""
-    codes = codec.encode(waveform)
-    duration = len(waveform) / codec.sample_rate
-    return Cost(
-        duration / _median_seconds(lambda: codec.encode(waveform).cpu(), repeats),
-        duration / _median_seconds(lambda: codec.decode(codes).cpu(), repeats),
-    )
-
-
-def _median_seconds(call: Callable[[], object], repeats: int) -> float:
-    seconds = []
-    for _ in range(1 + repeats):
-        start = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[1:])  # the first one warms up

@@ -15,6 +15,7 @@ from audiocodec.models.base import BaseCodec, DecodeStep, EncodeStep
 from audiocodec.models.folders import (
     BEAMS_GRAPH,
     DECODER_GRAPH,
+    DECODER_INT8_GRAPH,
     ENCODER_GRAPH,
     model_name,
     own_root,
@@ -82,6 +83,10 @@ class GraphCodec(BaseCodec[np.ndarray]):
         self.codebook_sizes = tuple(encoder.value("codebook_sizes"))
         self._threads: int | None = None
         self._beams_graph: Graph | None = None
+
+    @property
+    def runtime(self) -> str:
+        return "onnx-int8" if self.decoder.path.name == DECODER_INT8_GRAPH else "onnx"
 
     def encoding(self) -> EncodeStep:
         beams, searching = self.beams, self._beams_graph  # a stream goes on as it began

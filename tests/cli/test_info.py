@@ -70,4 +70,17 @@ def test_bench_measures_each_number_of_threads(tiny_model_dir, tmp_path, codec):
     assert list(report["times_real_time"]) == ["1 threads", "2 threads"]
     speeds = report["times_real_time"]["1 threads"]
     assert 0 < speeds["encode_and_decode"] < min(speeds["encode"], speeds["decode"])
+    assert report["runtime"] == "torch"  # a model without graphs
     assert report["environment"]["versions"]["torch"]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"), [((), "onnx"), (("--runtime", "torch-float32"), "torch-float32")]
+)
+def test_bench_measures_what_the_other_commands_run(tiny_graphs_dir, codec, options, expected):
+    words = ("bench", "--model", tiny_graphs_dir, "--threads", 1, "--repeats", 1, "--json")
+    report = json.loads(codec(*words, *options).out)
+    layers = json.loads(codec(*words, "--runtime", "torch").out)
+    assert (report["runtime"], layers["runtime"]) == (expected, "torch")
+    for cost in ("parameters", "gmacs_per_second_of_audio"):  # those of the model
+        assert report[cost] == pytest.approx(layers[cost], rel=1e-6)

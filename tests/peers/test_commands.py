@@ -153,6 +153,7 @@ def test_all_runtimes_of_a_model_with_graphs_are_measured_on_the_same_codes(spee
 
     options = _ours("speech_24k", "cpu")
     assert list(options) == [f"speech_24k ({name})" for name in ("onnx", "onnx-int8", "torch")]
+    assert list(_ours("speech_24k", "cpu", "torch")) == ["speech_24k (torch)"]
     waveform = torch.from_numpy(speech[None, :24_000])
     found = {}
     for name, own in options.items():

@@ -144,8 +144,8 @@ def speed(results: Path) -> str:
     return f"""## Speed
 
 Encode and decode: {times["encode_and_decode"]:.0f} times real time on {threads}
-({bench["environment"]["processor"]}, torch {bench["environment"]["versions"]["torch"]}), warm;
-encoding in float64. {macs:.2f} G multiply-accumulates a second of audio."""
+({bench["environment"]["processor"]}, runtime {bench["runtime"]}), warm.
+{macs:.2f} G multiply-accumulates a second of audio."""
 
 
 def training(experiment: Path, command: str, kept: int | None, note: str) -> str:

@@ -11,8 +11,9 @@ import numpy as np
 
 from audiocodec.errors import AudioError
 from audiocodec.soundfiles.base import CURE, AudioFile
-from audiocodec.soundfiles.pyav import counts_frames, frames, opened, samples
+from audiocodec.soundfiles.pyav import Fault, frames, opened, samples
 from audiocodec.soundfiles.sources import View
+from audiocodec.soundfiles.tags import counted_samples
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +21,9 @@ log = logging.getLogger(__name__)
 _CHECKED = {"wav", "w64", "aiff", "au", "nistsphere", "caf"}
 # Those that state how much there should be; others are estimated from a bitrate.
 _STATING = {"ape", "asf", "flac", "matroska", "webm", "mov", "mp4", "tta", "wv"}
+_COUNTING = {"tta", "wv"}  # to the sample
 _PRIMING = 4096  # samples that encoders add and decoders take away, which some headers count
+_PADDING = 4096  # zeros that a file may end with
 _BLOCK = 1 << 16
 
 
@@ -57,15 +60,18 @@ class FfmpegFile(AudioFile):
     def _decode(self) -> Iterator[np.ndarray]:
         """Blocks (time, channels). What follows a fault may be all right, or may never come."""
         shape: tuple[int, int] | None = None
-        done, fault = 0, ""
+        done, fault, zeros = 0, "", 0
         strict = bool(self._formats & {"mov", "matroska"})
         for frame in frames(self._container, self._stream, strict):
-            if isinstance(frame, str):
-                fault = frame if done else ""  # decoders of cut out sound start with trouble
+            if isinstance(frame, Fault):
+                zeros += frame.zeros
+                harmless = frame.zeros > 0 and zeros <= _PADDING
+                # Decoders of cut out sound start with trouble.
+                fault = fault if harmless else frame.reason if done else ""
                 continue
-            if fault:
-                self._report(f"damaged after sample {done}: {fault}")
-                fault = ""
+            if fault or (zeros and done):
+                self._report(f"damaged after sample {done}: {fault or 'there are only zeros'}")
+            fault, zeros = "", 0
             found = (frame.sample_rate, frame.layout.nb_channels)
             if shape is None:
                 shape = found
@@ -79,16 +85,18 @@ class FfmpegFile(AudioFile):
             done += frame.samples
         if shape is None:
             return
-        if fault and not self._formats & _CHECKED:
-            self._report(f"truncated or damaged after sample {done}: {fault}")
         stated = self._stated()
+        complete = self._formats & _COUNTING and stated is not None and done >= stated
+        if fault and not (complete or self._formats & _CHECKED):
+            self._report(f"truncated or damaged after sample {done}: {fault}")
         if stated is not None and done < stated - _PRIMING:
             self._report(f"truncated: {done} of {stated} samples")
         self.num_samples = done
 
     def _stated(self) -> int | None:
-        in_mp3 = "mp3" in self._formats and counts_frames(self._view)
-        if not (self._formats & _STATING or in_mp3):
+        if "mp3" in self._formats:  # ffmpeg's own number is an estimate if files are joined
+            return counted_samples(self._view)
+        if not self._formats & _STATING:
             return None
         if self._stream.duration is not None and self._stream.time_base is not None:
             return int(self._stream.duration * self._stream.time_base * self.sample_rate)

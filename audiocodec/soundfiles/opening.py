@@ -13,6 +13,7 @@ from audiocodec.soundfiles.headers import survey
 from audiocodec.soundfiles.ogg import survey_pages
 from audiocodec.soundfiles.sndfile import SndFile
 from audiocodec.soundfiles.sources import Source, View, open_view, source_name
+from audiocodec.soundfiles.tags import without_tags
 
 # What commands take from a folder. A file that was named is opened whatever its suffix.
 AUDIO_SUFFIXES = (
@@ -63,6 +64,7 @@ def stated_seconds(source: Source) -> float | None:
     except AudioError:
         return None
     try:
+        view = without_tags(view)
         found, flac = survey(view), stream_info(view.head)
         if view.head.startswith(b"OggS") or found.fault or not (found.exact or flac):
             return None
@@ -75,6 +77,7 @@ def stated_seconds(source: Source) -> float | None:
 
 
 def _opened(view: View, name: str, allow_truncated: bool) -> AudioFile:
+    view = without_tags(view)
     found = survey_pages(view) if view.head.startswith(b"OggS") else survey(view)
     fault, flac = found.fault, stream_info(view.head)
     if not fault and (found.exact or flac):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,14 @@ DEMUXERS = (
     "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avr,caf,dsf,eac3,flac,iff,ircam,matroska,webm,mov,mp4,"
     "m4a,3gp,3g2,mj2,mp3,mpc,mpc8,nistsphere,ogg,pvf,tta,voc,w64,wav,wv"
 )
-_FRAME_COUNTS = (b"Xing", b"Info", b"VBRI")  # of MP3
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A packet that could not be read or decoded, and how many bytes of zeros it is, if it is."""
+
+    reason: str
+    zeros: int
 
 
 def opened(view: View, name: str) -> "tuple[av.container.InputContainer, av.AudioStream]":
@@ -55,8 +63,8 @@ def opened(view: View, name: str) -> "tuple[av.container.InputContainer, av.Audi
 
 def frames(
     container: "av.container.InputContainer", stream: "av.AudioStream", strict: bool
-) -> "Iterator[av.AudioFrame | str]":
-    """Decoded frames, and a word for each packet that could not be read or decoded.
+) -> "Iterator[av.AudioFrame | Fault]":
+    """Decoded frames, and a fault for each packet that could not be read or decoded.
 
     Args:
         strict: the container knows how large its packets are; others just end with a smaller one.
@@ -73,22 +81,15 @@ def frames(
             if packet is None:
                 return
             if packet.is_corrupt and strict:
-                yield "a part of a packet is missing"
+                yield Fault("a part of a packet is missing", 0)
             for frame in stream.decode(_cropped(packet, block)):
                 if isinstance(frame, av.AudioFrame) and frame.samples:
                     yield frame
         except (av.FFmpegError, ValueError, OSError) as error:
-            if packet is None or not bytes(packet).startswith(TAGS):  # they stand between MP3s
-                yield getattr(error, "strerror", None) or one_line(error)
-
-
-def counts_frames(view: View) -> bool:
-    """Whether the first frame of an MP3 file, behind its tags, says how many there are."""
-    start = 0
-    while (tag := view.read(start, 10)).startswith(b"ID3"):
-        start += 10 + sum((byte & 0x7F) << 7 * (9 - at) for at, byte in enumerate(tag) if at > 5)
-    frame = view.read(start, 44)  # such a mark comes behind 32 bytes at most
-    return any(mark in frame for mark in _FRAME_COUNTS)
+            data = b"" if packet is None else bytes(packet)
+            if not data.startswith(TAGS):  # they stand between MP3s
+                reason = getattr(error, "strerror", None) or one_line(error)
+                yield Fault(reason, 0 if any(data) else len(data))
 
 
 def _block(stream: "av.AudioStream") -> int:

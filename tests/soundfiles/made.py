@@ -101,6 +101,25 @@ def id3v2(data: bytes, content: bytes = bytes(100)) -> bytes:
     return b"ID3\x03\0\0\0\0\x4e\x10" + content.ljust(10_000, b"\0") + data
 
 
+def id3v1() -> bytes:
+    return b"TAG".ljust(128, b"\0")
+
+
+def ape_tag(size: int = 4_000, header: bool = True) -> bytes:
+    """With one item; it begins with a header or, as in its first version, with the item."""
+    items = struct.pack("<II", size, 0) + b"Comment\0" + b"w" * size
+    ends = [
+        struct.pack("<8sIIII8x", b"APETAGEX", 1000 + 1000 * header, len(items) + 32, 1, flags)
+        for flags in (0xA000_0000, 0x8000_0000 * header)
+    ]
+    return ends[0] * header + items + ends[1]
+
+
+def lyrics() -> bytes:
+    text = b"LYRICSBEGINLYR00600" + b"la " * 200
+    return text + b"%06dLYRICS200" % len(text)
+
+
 def all_made() -> list[Made]:
     """Every file; whoever adds a format adds its faults."""
     return [*_wav(), *_other_pcm(), *_flac(), *_mp3(), *_ogg(), *_others()]
@@ -158,7 +177,7 @@ def _other_pcm() -> list[Made]:
         Made("cut.au", cut(au), fault=truncated),
         Made("pcm.w64", w64),
         Made("cut.w64", cut(w64), fault=truncated),
-        Made("tagged.w64", w64 + b"TAG".ljust(128, b"\0")),
+        Made("tagged.w64", w64 + id3v1()),
         Made("joined.w64", w64 + w64, fault="behind its samples"),
         Made("pcm.sph", sphere()),
         Made("cut.sph", cut(sphere()), fault=truncated),
@@ -176,7 +195,7 @@ def _flac() -> list[Made]:
         Made("whole.flac", flac),
         Made("stereo.flac", written("FLAC", "PCM_24", 2)),
         Made("piped.flac", flac_length(flac, 0)),
-        Made("tagged.flac", flac + b"TAG".ljust(128, b"\0")),
+        Made("tagged.flac", flac + ape_tag() + id3v1()),
         Made("cut.flac", cut(flac), fault="truncated"),
         Made("cut_at_last_frame.flac", flac[:-5], fault="truncated|damaged"),
         Made("claims_more.flac", flac_length(flac, 50_000), fault="truncated"),
@@ -191,17 +210,26 @@ def _mp3() -> list[Made]:
     info = encoded("mp3", "libmp3lame")
     bare = encoded("mp3", "libmp3lame", write_xing="0", id3v2_version="0")
     variable = encoded("mp3", "libmp3lame", RATE, VBR, write_xing="0", id3v2_version="0")
-    tags = b"TAG".ljust(128, b"\0")
     return [
         Made("info.mp3", info, tolerance=LOSSY),
+        Made("with_ape_tag.mp3", info + ape_tag(), tolerance=LOSSY),
+        Made(
+            "with_all_tags.mp3", info + ape_tag(header=False) + lyrics() + id3v1(), tolerance=LOSSY
+        ),
+        Made("padded.mp3", info + bytes(10_000), tolerance=LOSSY),
+        Made("padded_and_tagged.mp3", info + bytes(500) + id3v1(), tolerance=LOSSY),
         Made("by_libsndfile.mp3", written("MP3", "MPEG_LAYER_III"), tolerance=LOSSY),
         Made("bare.mp3", bare, None, 1),
         Made("variable.mp3", variable, None, 1),
-        Made("tagged.mp3", id3v2(bare) + tags, None, 1),
+        Made("tagged.mp3", id3v2(bare) + ape_tag() + id3v1(), None, 1),
+        Made("bare_padded.mp3", bare + bytes(600), None, 1),
+        Made("bare_unfinished.mp3", cut(bare) + bytes(20_000), fault="truncated or damaged"),
         Made("joined.mp3", bare + bare, None, 1),
         Made("joined_with_info.mp3", info + info, None, 1),
+        Made("joined_with_tags.mp3", 2 * (info + ape_tag() + id3v1()), None, 1),
         Made("in_words.mp3", id3v2(variable, b"Info and Xing"), None, 1),
         Made("cut.mp3", cut(info), fault="truncated"),
+        Made("cut_before_tag.mp3", cut(info) + ape_tag(), fault="truncated"),
         Made("cut_behind_tags.mp3", id3v2(cut(info), bytes(9_000)), fault="truncated"),
     ]
 
@@ -227,6 +255,7 @@ def _ogg() -> list[Made]:
 def _others() -> list[Made]:
     m4a = encoded("mp4", "aac", movflags="faststart")
     webm = encoded("webm", "libopus", 24_000)
+    wavpack = encoded("wv", "wavpack")
     return [
         Made("whole.m4a", m4a, None, 1),
         Made("cut.m4a", cut(m4a), fault="truncated|damaged"),
@@ -235,6 +264,10 @@ def _others() -> list[Made]:
         Made("raw.aac", encoded("adts", "aac"), None, 1),
         Made("whole.webm", webm, None, LOSSY, rate=48_000),
         Made("cut.webm", cut(webm), fault="truncated|damaged"),
+        Made("whole.wv", wavpack, tolerance=LOSSY),
+        Made("tagged.wv", wavpack + ape_tag(), tolerance=LOSSY),
+        Made("padded.wv", wavpack + bytes(500), tolerance=LOSSY),
+        Made("cut.wv", cut(wavpack) + ape_tag(), fault="truncated|no samples"),
         Made("whole.wma", encoded("asf", "wmav2", encoder={"b": "64000"}), None, 1),
         Made("text.mp3", b"Dear listener,\n" * 400, fault="neither libsndfile nor ffmpeg knows"),
         Made("page.wav", b"<!DOCTYPE html><p>404" * 9, fault="web page"),

@@ -24,7 +24,10 @@ from tests.soundfiles.made import RATE, Made, all_made, source
 
 # Seen with 5.1: RIFX is read as if it were RIFF, and W64 with a tag not at all; the delay of the
 # second Opus stream is left in, which RFC 7845 takes out.
-FFMPEG_IS_WRONG = {"big.wav", "tagged.w64", "joined.opus"}
+FFMPEG_IS_WRONG = {
+    *("big.wav", "tagged.w64", "joined.opus"),
+    *("with_ape_tag.mp3", "with_all_tags.mp3", "padded.mp3", "padded_and_tagged.mp3"),
+}
 
 
 Files = dict[str, Made]

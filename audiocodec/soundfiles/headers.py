@@ -52,7 +52,7 @@ class Survey(NamedTuple):
 
 def survey(view: View) -> Survey:
     """Look at the header of a file; one of another format is left to ffmpeg."""
-    parse = _PARSERS.get(view.head[:4])
+    parse = _avi if view.head[8:12] == b"AVI " else _PARSERS.get(view.head[:4])
     if parse is None:
         return Survey()
     try:
@@ -76,6 +76,14 @@ def _wav(view: View) -> Survey:
                 block = 0
             return _samples(view, block, start, length, order)
     return Survey(fault="truncated: it ends before its samples")
+
+
+def _avi(view: View) -> Survey:
+    """A video, which ffmpeg decodes, but it says nothing of an end that is missing."""
+    (length,) = struct.unpack("<4xI", view.read(0, 8))
+    there = view.size - 8
+    cut = length > there and not _is_placeholder(length)
+    return Survey(fault=f"truncated: {there} of {length} bytes are there" if cut else "")
 
 
 def _wav_block(view: View, start: int, order: str) -> int:

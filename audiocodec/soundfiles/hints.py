@@ -9,12 +9,16 @@ _CONTAINERS = {
     b"ID3": "an MP3 file",
     b"\x1aE\xdf\xa3": "a WebM or Matroska file",
 }
+_VIDEO = "this may be a video; take out its sound: ffmpeg -i IN -vn OUT.wav"
 _OTHERS = {
     b"\x93NUMPY": "this is a NumPy array; codec decode turns codes into sound",
     b"\x89CODE": "this is a code file; codec decode turns it into sound",
     b"version https://git-lfs": "this is a placeholder of Git LFS; run git lfs pull",
     b"#EXTM3U": "this is a playlist; give the files that it lists",
     b"<": "this is a web page or XML; was it downloaded from the right address?",
+    b"FLV\x01": _VIDEO,
+    b"\0\0\x01\xba": _VIDEO,  # MPEG program and transport streams
+    b"\x47\x40": _VIDEO,
     b"PK\x03\x04": "this is a ZIP archive; unpack it",
     b"\x1f\x8b": "this is compressed by gzip; unpack it",
 }

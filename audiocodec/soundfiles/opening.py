@@ -18,21 +18,9 @@ from audiocodec.soundfiles.tags import without_tags
 # What commands take from a folder. A file that was named is opened whatever its suffix.
 AUDIO_SUFFIXES = (
     *(".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".m4b", ".mp4", ".aac"),
-    *(".webm", ".mka", ".mkv", ".wma", ".aif", ".aiff", ".aifc", ".au", ".snd", ".sph", ".w64"),
-    *(
-        ".rf64",
-        ".caf",
-        ".amr",
-        ".3gp",
-        ".ac3",
-        ".ape",
-        ".tta",
-        ".wv",
-        ".voc",
-        ".mp2",
-        ".mpc",
-        ".dsf",
-    ),
+    *(".webm", ".mka", ".mkv", ".avi", ".wma", ".aif", ".aiff", ".aifc", ".au", ".snd", ".sph"),
+    *(".w64", ".rf64", ".caf", ".amr", ".3gp", ".ac3", ".ape", ".tta", ".wv", ".voc", ".mp2"),
+    *(".mpc", ".dsf"),
 )
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 # Playlists and the like, which would open other files, are not among them.
 DEMUXERS = (
-    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avr,caf,dsf,eac3,flac,iff,ircam,matroska,webm,mov,mp4,"
-    "m4a,3gp,3g2,mj2,mp3,mpc,mpc8,nistsphere,ogg,pvf,tta,voc,w64,wav,wv"
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,avr,caf,dsf,eac3,flac,iff,ircam,matroska,webm,mov,"
+    "mp4,m4a,3gp,3g2,mj2,mp3,mpc,mpc8,nistsphere,ogg,pvf,tta,voc,w64,wav,wv"
 )
 
 

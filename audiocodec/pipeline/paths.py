@@ -130,6 +130,8 @@ def require_suffix(todo: Plan, suffixes: Sequence[str], rule: str) -> None:
     """Raises ConfigError if a single output is a file whose suffix names none of the formats."""
     for item in todo.items if todo.single else ():
         if str(item.target) != STANDARD and item.target.suffix.lower() not in suffixes:
+            if item.sound is None and str(item.source) != STANDARD and not item.source.exists():
+                raise ConfigError(f"{item.source}: no such file or folder")  # of files, it seems
             raise ConfigError(f"{item.target}: {rule} {', '.join(suffixes)}")
 
 

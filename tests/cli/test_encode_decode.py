@@ -148,6 +148,7 @@ def test_two_inputs_never_share_an_output(tiny_model_dir, tmp_path, codec):
     ("arguments", "reason"),
     [
         (("a.wav", "a.txt"), r"ends in .npy"),
+        (("absent", "out"), "absent: no such file or folder"),
         (("a.wav", "a.wav"), "same file"),
         (("a.wav", "b.wav", "-"), "folder as output"),
         (("-", "a.wav", "out"), "none may be -"),

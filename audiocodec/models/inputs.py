@@ -90,13 +90,14 @@ def _samples(array: np.ndarray) -> np.ndarray:
 
 
 def whole_rate(sample_rate: object) -> int:
-    """A sample rate in Hz.
+    """A sample rate in Hz; some libraries give 16000.0.
 
     Raises:
         AudioError: no whole number, or not the rate of a sound.
     """
     try:
-        rate = operator.index(sample_rate)  # type: ignore[arg-type]
+        whole = isinstance(sample_rate, float | np.floating) and sample_rate.is_integer()
+        rate = operator.index(int(sample_rate) if whole else sample_rate)  # type: ignore
     except TypeError:
         rate = 0
     if isinstance(sample_rate, bool) or not 1 <= rate <= 1_000_000:

@@ -61,14 +61,15 @@ def test_what_could_mean_something_else_is_refused(name, tiny_codec) -> None:
         tiny_codec.encode(REFUSED[name])
 
 
-@pytest.mark.parametrize("rate", [0, -1, 16_000.0, "16000", True, 10**9, float("nan")])
+@pytest.mark.parametrize("rate", [0, -1, 16_000.5, "16000", True, 10**9, float("nan")])
 def test_a_rate_is_a_whole_number_of_hertz(rate, tiny_codec) -> None:
     with pytest.raises(CodecError, match="sample_rate"):
         tiny_codec.encode(NOISE, sample_rate=rate)
 
 
-def test_a_rate_may_be_an_integer_of_numpy(tiny_codec) -> None:
-    codes = tiny_codec.encode(NOISE, sample_rate=np.int64(16_000))
+@pytest.mark.parametrize("rate", [np.int64(16_000), 16_000.0, np.float32(16_000)])
+def test_a_rate_may_be_a_whole_number_of_any_type(rate, tiny_codec) -> None:
+    codes = tiny_codec.encode(NOISE, sample_rate=rate)
     assert torch.equal(codes, tiny_codec.encode(NOISE, sample_rate=16_000))
 
 

@@ -150,7 +150,8 @@ def _read_header(
     if descr not in (b"|u1", b"<u2", b"<u4") or fortran_order == b"True":
         raise CodeFileError(
             f"an array of type {descr.decode('latin-1')!r} (fortran_order {fortran_order.decode()})"
-            "; codes are |u1, <u2 or <u4 in C order, and pickled objects are never read"
+            "; codes are integers, with metadata |u1, <u2 or <u4 in C order, and pickled objects "
+            "are never read"
         )
     shape = tuple(int(digits) for digits in dimensions.split(b", "))
     if 0 in shape or len(shape) not in (2, 3):

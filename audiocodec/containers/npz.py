@@ -21,7 +21,10 @@ _CENTRAL = struct.Struct("<4s6H3I5H2I")
 _END = struct.Struct("<4s4H2IH")
 _NAMES = (b"codes.npy", b"metadata.json")
 _VERSION, _JANUARY_1980 = 20, 0x21
-_FOREIGN = "truncated, damaged, or a .npz file of another program"
+_FOREIGN = (
+    "truncated, damaged, or a .npz or .pt file of another program; of those, np.save the codes "
+    "alone as .npy"
+)
 _MOST = 1 << 31  # bytes; beyond 4 GiB a ZIP file has another structure
 
 

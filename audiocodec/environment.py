@@ -46,6 +46,17 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def import_onnxruntime() -> Any:
+    """The package; from version 1.29 on it reports what it runs to its maker unless it is told not
+    to before it starts.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # nobody has been asked
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()  # on Windows, which knows no such variable
+    return onnxruntime
+
+
 def peak_memory() -> int | None:
     """The most bytes that this process has had in memory, libraries included; None: not known."""
     try:  # of this program alone; ru_maxrss counts what forked it, too

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from audiocodec.environment import available_cores
+from audiocodec.environment import available_cores, import_onnxruntime
 from audiocodec.errors import MissingPackage, ModelError, one_line
 from audiocodec.runtime.files import (
     GRAPH_CHECKSUM,
@@ -146,7 +146,7 @@ class Graph:
 
     def _start(self, threads: int) -> Any:
         try:
-            import onnxruntime  # not before a graph runs
+            onnxruntime = import_onnxruntime()  # not before a graph runs
         except ImportError as error:  # on Windows also for want of Microsoft's C++ runtime
             raise MissingPackage(
                 f"onnxruntime cannot be loaded ({one_line(error)}); install it again, or take "

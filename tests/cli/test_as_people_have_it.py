@@ -254,3 +254,19 @@ def test_a_full_temporary_folder_is_named(tmp_path, tiny_model_dir, codec, monke
     run = codec("encode", "-", tmp_path / "a.npy", "--model", tiny_model_dir)
     assert run.exit_code == 1 and "No space left on device; set TMPDIR" in run.err
     assert not (tmp_path / "a.npy").exists()
+
+
+def test_nothing_is_written_but_the_output_and_nobody_is_told(tmp_path, tiny_graphs_dir):
+    """onnxruntime would keep what it has to report to its maker in a folder of its own."""
+    path, home = write_audio(tmp_path / "a.wav", 4_000), tmp_path / "home"
+    home.mkdir()
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    words = ("encode", path, tmp_path / "a.npy", "--model", tiny_graphs_dir, "--runtime", "onnx")
+    done = subprocess.run(
+        [sys.executable, "-m", "audiocodec", *words],
+        env={**kept, "HOME": str(home)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(home.iterdir()) == [] and (tmp_path / "a.npy").is_file()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from audiocodec.environment import import_onnxruntime
 from audiocodec.errors import ConfigError, MissingPackage
 
 Network = Callable[[np.ndarray], np.ndarray]
@@ -34,8 +35,7 @@ def load_network(path: str) -> Network:
 
 
 def _onnx(path: str) -> Network:
-    import onnxruntime  # takes a while to load
-
+    onnxruntime = import_onnxruntime()  # takes a while to load
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # pairs run in parallel
     options.log_severity_level = 3

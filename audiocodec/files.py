@@ -41,6 +41,16 @@ def require_utf8(path: str | Path) -> None:
         raise CodecError(f"{name}: the name is not UTF-8; give another") from None
 
 
+def archive_of(name: str | Path) -> tuple[Path, int] | None:
+    """The Kaldi archive, and the byte in it, that "a.ark:123" stands for; None where a file has
+    that name, or none has the archive's.
+    """
+    path, colon, offset = str(name).rpartition(":")
+    if not (colon and offset.isdecimal() and os.path.isfile(path)) or os.path.exists(name):
+        return None
+    return Path(path), int(offset)
+
+
 def same_file_key(path: str | Path) -> str:
     """Equal for paths that are one file there: where case is ignored, that of names is, too."""
     absolute = os.path.abspath(path)

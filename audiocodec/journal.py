@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from filelock import FileLock, Timeout
 
 from audiocodec.errors import DataError
+from audiocodec.files import archive_of
 
 
 class Journal(Mapping[str, Any]):
@@ -89,7 +90,8 @@ def key_of(*parts: object) -> str:
     words = []
     for part in parts:
         words.append(repr(str(part)))
-        if isinstance(part, Path) and part.exists():
-            status = part.stat()
+        if isinstance(part, Path) and (part.exists() or archive_of(part)):
+            archive, _ = archive_of(part) or (part, 0)
+            status = archive.stat()
             words.append(f"{status.st_size} {status.st_mtime_ns}")
     return hashlib.sha256(" ".join(words).encode("utf-8", "surrogateescape")).hexdigest()[:24]

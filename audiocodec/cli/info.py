@@ -11,8 +11,10 @@ from audiocodec.cli.output import print_report
 from audiocodec.codes import CODE_SUFFIXES, packed_layout, read_codes
 from audiocodec.containers.shard_files import SHARD_SUFFIXES, open_shard
 from audiocodec.entropy.model import EntropyTables
+from audiocodec.files import archive_of
 from audiocodec.models.folders import DEFAULT_MODEL, model_folder
 from audiocodec.pipeline.models import load_model, load_tables
+from audiocodec.soundfiles.sources import open_view
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +36,9 @@ def run(args: argparse.Namespace) -> None:
     """Describe one thing on stdout."""
     path = Path(args.subject or DEFAULT_MODEL)
     known = (*CODE_SUFFIXES, *SHARD_SUFFIXES, *AUDIO_SUFFIXES)
-    if not path.is_file() and path.suffix.lower() not in known:
+    if archive_of(path):
+        report = _audio(path, args.allow_truncated)
+    elif not path.is_file() and path.suffix.lower() not in known:
         report = _model(args.subject)
     elif path.suffix.lower() in CODE_SUFFIXES:
         report = _codes(path, load_tables(args.model))
@@ -116,5 +120,11 @@ def _audio(path: Path, allow_truncated: bool) -> dict[str, Any]:
         "num_samples": info.num_samples,
         "num_channels": info.num_channels,
         "duration": duration,
-        "file_bitrate": 8 * path.stat().st_size / duration if duration else None,
+        "file_bitrate": 8 * _size(path) / duration if duration else None,
     }
+
+
+def _size(path: Path) -> int:
+    """Bytes of a sound file."""
+    with contextlib.closing(open_view(path)) as view:
+        return view.size

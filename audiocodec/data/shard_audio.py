@@ -1,6 +1,7 @@
 """The recordings of a data directory as audio shards: few large files for very many utterances."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +14,12 @@ from audiocodec.errors import AudioError
 from audiocodec.extras import extra
 from audiocodec.files import atomic_path
 from audiocodec.signatures import container_of
+from audiocodec.soundfiles.sources import open_view
 
 with extra("train"):
     from joblib import Parallel, delayed
+
+_PIECE = 1 << 30  # bytes; systems read no more than 2 GiB at once
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,8 @@ def read_recording(utterance: Utterance, text: str | None = None) -> Recording:
         info = audio_info(utterance.path)
         length, rate = info.num_samples, info.sample_rate
         try:
-            data = utterance.path.read_bytes()
+            with closing(open_view(utterance.path)) as view:
+                data = b"".join(view.read(at, _PIECE) for at in range(0, view.size, _PIECE))
         except OSError as error:
             raise AudioError(f"{utterance.path}: cannot read: {error.strerror}") from None
         suffix = utterance.path.suffix.lower()

@@ -20,7 +20,7 @@ from audiocodec.data.stored import StoredFile, StoredSound
 from audiocodec.data.stores import is_url, local_path
 from audiocodec.entropy.model import EntropyTables
 from audiocodec.errors import AudioError, ConfigError, DataError
-from audiocodec.files import can_name, same_file_key
+from audiocodec.files import archive_of, can_name, same_file_key
 from audiocodec.soundfiles.sources import Source
 from audiocodec.walk import walk
 
@@ -130,7 +130,8 @@ def require_suffix(todo: Plan, suffixes: Sequence[str], rule: str) -> None:
     """Raises ConfigError if a single output is a file whose suffix names none of the formats."""
     for item in todo.items if todo.single else ():
         if str(item.target) != STANDARD and item.target.suffix.lower() not in suffixes:
-            if item.sound is None and str(item.source) != STANDARD and not item.source.exists():
+            there = item.source.exists() or archive_of(item.source) or item.sound
+            if not there and str(item.source) != STANDARD:
                 raise ConfigError(f"{item.source}: no such file or folder")  # of files, it seems
             raise ConfigError(f"{item.target}: {rule} {', '.join(suffixes)}")
 

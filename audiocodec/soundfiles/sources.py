@@ -11,6 +11,7 @@ from threading import Lock
 from typing import IO
 
 from audiocodec.errors import AudioError
+from audiocodec.files import archive_of
 
 _HEAD = 4096  # bytes that hold the whole header of most files
 # A named pipe would wait for a writer. Windows has no such pipes, but files that are text.
@@ -187,12 +188,34 @@ def open_view(source: Source) -> View:
     """
     if isinstance(source, Inner):
         return source.view()
+    if isinstance(source, str | Path) and (inside := archive_of(source)):
+        return _archived(str(source), *inside).view()
     number = open_number(source)
     try:
         return FileView(number, source_name(source))
     except BaseException:
         os.close(number)
         raise
+
+
+def _archived(name: str, archive: Path, offset: int) -> FilePart:
+    """The sound that begins at a byte of a Kaldi archive: a WAV file or, as kaldiio writes others,
+    "AUDIO", the number of bytes of a size, the size, and a sound file.
+
+    Raises:
+        AudioError: no sound begins there.
+    """
+    number = open_number(archive)
+    try:
+        head = _read_at(number, _HEAD, offset)
+    finally:
+        os.close(number)
+    if head.startswith(b"RIFF"):
+        return FilePart(archive, offset, 8 + int.from_bytes(head[4:8], "little"), name)
+    if head.startswith(b"AUDIO") and len(head) > 5:
+        start = 6 + head[5]
+        return FilePart(archive, offset + start, int.from_bytes(head[6:start], "little"), name)
+    raise AudioError(f"{name}: neither a WAV file nor kaldiio's AUDIO begins there")
 
 
 def open_number(source: str | Path | IO[bytes]) -> int:

@@ -35,8 +35,9 @@ def scored(summary: dict[str, Any]) -> dict[str, str]:
     """The cells of an evaluation: means with half their 95 % intervals, counts."""
     cells = {}
     for name, value in summary["metrics"].items():
-        half = (value["ci_high"] - value["ci_low"]) / 2
-        cells[name] = f"{value['mean']:.3f} ± {half:.3f}"
+        low, high = value["ci_low"], value["ci_high"]
+        half = "" if low is None else f" ± {(high - low) / 2:.3f}"
+        cells[name] = f"{value['mean']:.3f}{half}"
     return cells | {"utterances": str(summary["n_utterances"]), "failed": str(summary["n_failed"])}
 
 

@@ -42,13 +42,15 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _print(title: str, table: "dict[str, Comparison]") -> None:
+    from audiocodec.evaluation.results import interval_text
+
     print(f"{title}\n")
     print("| metric | n | A | B | B - A | 95 % interval | p | B wins / ties / loses |")
     print("|---|---|---|---|---|---|---|---|")
     for name, c in table.items():
         print(
             f"| {name} | {c.n} | {c.mean_a:.3f} | {c.mean_b:.3f} | {c.difference:+.3f} "
-            f"| {c.ci_low:+.3f} to {c.ci_high:+.3f} | {c.p_value:.2g} "
+            f"| {interval_text(c.ci_low, c.ci_high, '+')} | {c.p_value:.2g} "
             f"| {c.wins} / {c.ties} / {c.losses} |"
         )
     print()

@@ -26,8 +26,8 @@ class Comparison:
     mean_a: float
     mean_b: float
     difference: float
-    ci_low: float
-    ci_high: float
+    ci_low: float | None
+    ci_high: float | None
     p_value: float  # permutation test by speaker, two-sided
     wins: int
     ties: int

@@ -67,8 +67,9 @@ def rate_quality(
         for family, points in families.items():
             rates = [rate for rate, _, _ in points]
             means = np.array([value["mean"] for _, value, _ in points])
-            ends = np.array([[value["ci_low"], value["ci_high"]] for _, value, _ in points]).T
-            axis.errorbar(rates, means, np.abs(ends - means), marker="o", capsize=3, label=family)
+            ends = [[value["ci_low"], value["ci_high"]] for _, value, _ in points]
+            away = np.abs(np.array(ends, dtype=float) - means[:, None])  # NaN: not known
+            axis.errorbar(rates, means, np.nan_to_num(away.T), marker="o", capsize=3, label=family)
             for rate, mean, (_, _, name) in zip(rates, means, points, strict=True):
                 axis.annotate(
                     name, (rate, mean), fontsize=7, xytext=(4, 4), textcoords="offset points"

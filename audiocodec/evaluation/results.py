@@ -64,6 +64,7 @@ def _summary(
     summaries = {name: summarise(table[name].to_numpy(dtype=float), speakers) for name in metrics}
     count = len(np.unique(speakers))
     drawn = f"{count} speakers" if count > 1 else "utterances, since there is one speaker"
+    intervals = f"95 %, bootstrap of {drawn}, {RESAMPLES} resamples, seed 0"
     flags = Counter(flag for cell in table["flags"] for flag in cell.split("; ") if flag)
     return {
         "metrics": {name: asdict(value) for name, value in summaries.items() if value is not None},
@@ -71,7 +72,7 @@ def _summary(
         "n_failed": int((table["reason"] != "").sum()),
         "n_flagged": int((table["flags"] != "").sum()),
         "flags": dict(sorted(flags.items())),
-        "intervals": f"95 %, bootstrap of {drawn}, {RESAMPLES} resamples, seed 0",
+        "intervals": intervals if len(table) > 1 else "none, since there is one utterance",
         "stamp": dict(stamp),
     }
 
@@ -85,9 +86,9 @@ def as_markdown(summary: Mapping[str, Any]) -> str:
     for name, value in summary["metrics"].items():
         unit = f" ({ABOUT[name].unit})" if ABOUT[name].unit else ""
         lines.append(
-            f"| {name}{unit} | {value['mean']:.3f} | {value['ci_low']:.3f} to "
-            f"{value['ci_high']:.3f} | {value['median']:.3f} | {value['n_ok']} "
-            f"| {value['n_failed']} |"
+            f"| {name}{unit} | {value['mean']:.3f} "
+            f"| {interval_text(value['ci_low'], value['ci_high'])} | {value['median']:.3f} "
+            f"| {value['n_ok']} | {value['n_failed']} |"
         )
     lines += [
         "",
@@ -97,6 +98,11 @@ def as_markdown(summary: Mapping[str, Any]) -> str:
     lines += [f"- {flag}: {count}" for flag, count in summary["flags"].items()]
     facts = [f"{key}: {_text(value)}" for key, value in summary["stamp"].items()]
     return "\n".join([*lines, "", *(f"- {fact}" for fact in facts)]) + "\n"
+
+
+def interval_text(low: float | None, high: float | None, sign: str = "") -> str:
+    """An interval for people."""
+    return "-" if low is None or high is None else f"{low:{sign}.3f} to {high:{sign}.3f}"
 
 
 def _text(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -12,6 +13,7 @@ with extra("eval"):
 
 RESAMPLES = 2000
 FLIPS = 10_000
+Interval: TypeAlias = "tuple[float, float] | tuple[None, None]"  # None: it cannot be known
 _BLOCK = 4_000_000  # random numbers at once
 
 
@@ -20,8 +22,8 @@ class Summary:
     """One metric over the utterances it is defined for."""
 
     mean: float
-    ci_low: float
-    ci_high: float
+    ci_low: float | None  # None: of one utterance
+    ci_high: float | None
     median: float
     n_ok: int
     n_failed: int
@@ -45,8 +47,8 @@ def summarise(values: np.ndarray, speakers: np.ndarray, seed: int = 0) -> Summar
 
 def cluster_bootstrap(
     values: np.ndarray, clusters: np.ndarray, seed: int = 0, resamples: int = RESAMPLES
-) -> tuple[float, float]:
-    """95 % interval of the mean when whole clusters are drawn with replacement.
+) -> Interval:
+    """95 % interval of the mean when whole clusters are drawn with replacement; none of one value.
 
     The percentiles are those of the expanded percentile interval (Hesterberg 2015, "What teachers
     should know about the bootstrap"), which covers also when clusters are few. One cluster alone
@@ -57,7 +59,7 @@ def cluster_bootstrap(
         sums, sizes = values, np.ones(len(values))
     n = len(sums)
     if n == 1:
-        return float(values.mean()), float(values.mean())
+        return None, None
     random = np.random.default_rng(seed)
     means = []
     for rows in _blocks(resamples, n):

@@ -32,10 +32,10 @@ def test_utterances_of_one_speaker_do_not_narrow_the_interval():
     assert fifty == pytest.approx(once, rel=1e-6)
 
 
-def test_one_speaker_alone_is_drawn_by_utterance_and_one_utterance_has_no_spread():
+def test_one_speaker_alone_is_drawn_by_utterance_and_one_utterance_has_no_interval():
     values = np.random.default_rng(0).standard_normal(20)
     assert cluster_bootstrap(values, np.zeros(20)) == cluster_bootstrap(values, np.arange(20))
-    assert cluster_bootstrap(values[:1], np.zeros(1)) == (values[0], values[0])
+    assert cluster_bootstrap(values[:1], np.zeros(1)) == (None, None)
 
 
 def test_blocks_do_not_change_the_draws(monkeypatch):

@@ -141,6 +141,7 @@ def speed(results: Path) -> str:
     bench = read_json(results / "bench.json")
     threads, times = next(iter(bench["times_real_time"].items()))
     macs = sum(bench["gmacs_per_second_of_audio"].values())
+    threads = "one thread" if threads == "1 threads" else threads
     return f"""## Speed
 
 Encode and decode: {times["encode_and_decode"]:.0f} times real time on {threads}

@@ -95,9 +95,10 @@ def whole_rate(sample_rate: object) -> int:
     Raises:
         AudioError: no whole number, or not the rate of a sound.
     """
+    if isinstance(sample_rate, float | np.floating) and sample_rate.is_integer():
+        sample_rate = int(sample_rate)
     try:
-        whole = isinstance(sample_rate, float | np.floating) and sample_rate.is_integer()
-        rate = operator.index(int(sample_rate) if whole else sample_rate)  # type: ignore
+        rate = operator.index(sample_rate)  # type: ignore[arg-type]
     except TypeError:
         rate = 0
     if isinstance(sample_rate, bool) or not 1 <= rate <= 1_000_000:

@@ -132,7 +132,7 @@ def require_suffix(todo: Plan, suffixes: Sequence[str], rule: str) -> None:
         if str(item.target) != STANDARD and item.target.suffix.lower() not in suffixes:
             there = item.source.exists() or archive_of(item.source) or item.sound
             if not there and str(item.source) != STANDARD:
-                raise ConfigError(f"{item.source}: no such file or folder")  # of files, it seems
+                raise ConfigError(f"{item.source}: no such file or folder")
             raise ConfigError(f"{item.target}: {rule} {', '.join(suffixes)}")
 
 

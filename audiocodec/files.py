@@ -46,7 +46,8 @@ def archive_of(name: str | Path) -> tuple[Path, int] | None:
     that name, or none has the archive's.
     """
     path, colon, offset = str(name).rpartition(":")
-    if not (colon and offset.isdecimal() and os.path.isfile(path)) or os.path.exists(name):
+    is_offset = offset.isdecimal() and len(offset) < 19  # more than systems can count to
+    if not (colon and is_offset and os.path.isfile(path)) or os.path.exists(name):
         return None
     return Path(path), int(offset)
 

@@ -50,10 +50,11 @@ def import_onnxruntime() -> Any:
     """The package; from version 1.29 on it reports what it runs to its maker unless it is told not
     to before it starts.
     """
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # nobody has been asked
+    silent = os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # nobody has been asked
     import onnxruntime
 
-    onnxruntime.disable_telemetry_events()  # on Windows, which knows no such variable
+    if silent != "0":
+        onnxruntime.disable_telemetry_events()  # on Windows, which knows no such variable
     return onnxruntime
 
 

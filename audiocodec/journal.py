@@ -90,8 +90,9 @@ def key_of(*parts: object) -> str:
     words = []
     for part in parts:
         words.append(repr(str(part)))
-        if isinstance(part, Path) and (part.exists() or archive_of(part)):
-            archive, _ = archive_of(part) or (part, 0)
-            status = archive.stat()
+        archive = archive_of(part) if isinstance(part, Path) else None
+        file = archive[0] if archive else part
+        if isinstance(file, Path) and file.exists():
+            status = file.stat()
             words.append(f"{status.st_size} {status.st_mtime_ns}")
     return hashlib.sha256(" ".join(words).encode("utf-8", "surrogateescape")).hexdigest()[:24]

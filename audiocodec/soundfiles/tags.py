@@ -12,6 +12,7 @@ from audiocodec.soundfiles.sources import View
 # FLAC, AC-3. MPEG audio, which has 11 bits instead, and anything behind an ID3 tag come on top.
 _TAGGED = (b"ID3", b"wvpk", b"MAC ", b"MP+", b"MPCK", b"TTA1", b"fLaC", b"\x0bw")
 _COUNTS = re.compile(rb"Xing|Info|VBRI")  # in the first frame of MP3
+_MOST = 100  # tags on either side; a file of nothing but tags is no reason to read all of it
 _PADDING = 1 << 16  # bytes behind an MP3 that are looked at
 
 
@@ -36,7 +37,9 @@ def without_tags(view: View) -> View:
     if not (view.head.startswith(_TAGGED) or _is_mpeg(view.head)):
         return view
     end = view.size
-    while 0 < (size := _tag_before(view, end)) < end:
+    for _ in range(_MOST):
+        if not 0 < (size := _tag_before(view, end)) < end:
+            break
         end -= size
     counts = _counts(view)
     if counts and counts.size and (counted := counts.start + counts.size) < end:
@@ -60,7 +63,9 @@ def _is_mpeg(data: bytes) -> bool:
 
 def _first_frame(view: View) -> int:
     start = 0
-    while (tag := view.read(start, 10)).startswith(b"ID3"):
+    for _ in range(_MOST):
+        if not (tag := view.read(start, 10)).startswith(b"ID3"):
+            break
         start += 10 + _syncsafe(tag[6:])
     return start
 
